@@ -1,0 +1,234 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { type Limits, limits } from "./limits.ts";
+
+/** What the operator decides. Made once at the start from environment variables named `BROWLINE_...`. */
+export interface Config {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly livezPort: number;
+  /** Where apps and phones reach this server, without a trailing slash. Undefined: derived from host and port. */
+  readonly publicUrl: string | undefined;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly dataDir: string;
+  /** Overrides the token secret kept in the data folder. */
+  readonly tokenSecret: string | undefined;
+  readonly logLevel: string;
+  readonly logFormat: "auto" | "json" | "pretty";
+  readonly audioWorkers: number;
+  readonly recogniser: "auto" | "off";
+  readonly recogniserModel: string;
+  /** Utterances that the offline recogniser may decode at one time. */
+  readonly decoders: number;
+  readonly opus: "auto" | "libopus" | "opusscript";
+  readonly microphoneWithoutGlasses: boolean;
+  readonly limits: Limits;
+}
+
+type Parsed<Value> = { readonly value: Value } | { readonly problem: string };
+
+interface Setting<Value> {
+  readonly name: string;
+  /** What holds when the variable is absent or empty, as it would be written in the environment. */
+  readonly fallback: string;
+  readonly doc: string;
+  readonly parse: (text: string) => Parsed<Value>;
+}
+
+function setting<Value>(
+  name: string,
+  fallback: string,
+  doc: string,
+  parse: (text: string) => Parsed<Value>,
+): Setting<Value> {
+  return { name: `BROWLINE_${name}`, fallback, doc, parse };
+}
+
+function text(value: string): Parsed<string> {
+  return { value };
+}
+
+function optional(value: string): Parsed<string | undefined> {
+  return { value: value === "" ? undefined : value };
+}
+
+function whole(min: number, max: number): (text: string) => Parsed<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? { value } : { problem: `a whole number from ${min} to ${max}` };
+  };
+}
+
+function oneOf<const Value extends string>(...values: Value[]): (text: string) => Parsed<Value> {
+  return (text) => {
+    const value = values.find((candidate) => candidate === text);
+    return value === undefined ? { problem: `one of ${values.join(", ")}` } : { value };
+  };
+}
+
+function flag(value: string): Parsed<boolean> {
+  return value === "true" || value === "false" ? { value: value === "true" } : { problem: "true or false" };
+}
+
+function url(value: string): Parsed<string | undefined> {
+  if (value === "") return { value: undefined };
+  const parsed = URL.canParse(value) ? new URL(value) : undefined;
+  return parsed && /^https?:$/.test(parsed.protocol)
+    ? { value: value.replace(/\/+$/, "") }
+    : { problem: "an http:// or https:// address" };
+}
+
+/** At least 16 characters: HS256 with a guessable secret is no protection. */
+function secret(value: string): Parsed<string | undefined> {
+  if (value === "") return { value: undefined };
+  return value.length >= 16 ? { value } : { problem: "at least 16 characters" };
+}
+
+/** Every setting, in the order of the README's table. */
+const settings = {
+  host: setting("HOST", "0.0.0.0", "Address to listen on", text),
+  port: setting("PORT", "8002", "Port of both sockets and of HTTP; 0 picks a free one", whole(0, 65_535)),
+  livezPort: setting(
+    "LIVEZ_PORT",
+    "8003",
+    "Port of the liveness thread; 0 picks a free one",
+    whole(0, 65_535),
+  ),
+  publicUrl: setting("PUBLIC_URL", "", "Address under which apps and phones reach this server", url),
+  tlsCert: setting("TLS_CERT", "", "PEM file of the TLS certificate chain; needs TLS_KEY as well", optional),
+  tlsKey: setting("TLS_KEY", "", "PEM file of the TLS private key", optional),
+  dataDir: setting("DATA_DIR", "data", "Folder of the database and the secrets", text),
+  tokenSecret: setting(
+    "TOKEN_SECRET",
+    "",
+    "Secret of core tokens; else made on first run and kept in the data folder",
+    secret,
+  ),
+  logLevel: setting(
+    "LOG_LEVEL",
+    "info",
+    "Least level that is logged",
+    oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+  ),
+  logFormat: setting(
+    "LOG_FORMAT",
+    "auto",
+    "auto is coloured text on a terminal, else JSON",
+    oneOf("auto", "json", "pretty"),
+  ),
+  audioWorkers: setting(
+    "AUDIO_WORKERS",
+    "0",
+    "Audio worker threads; 0 is one fewer than there are cores, at least one",
+    whole(0, 64),
+  ),
+  recogniser: setting(
+    "RECOGNISER",
+    "auto",
+    "The embedded recogniser: auto uses it when it is installed",
+    oneOf("auto", "off"),
+  ),
+  recogniserModel: setting(
+    "RECOGNISER_MODEL",
+    "/usr/share/pocketsphinx/model/en-us",
+    "Folder of the recogniser's model",
+    text,
+  ),
+  decoders: setting("DECODERS", "4", "Utterances that the recogniser decodes at one time", whole(1, 32)),
+  opus: setting(
+    "OPUS",
+    "auto",
+    "Opus decoder: auto prefers libopus where it is installed",
+    oneOf("auto", "libopus", "opusscript"),
+  ),
+  microphoneWithoutGlasses: setting(
+    "MIC_WITHOUT_GLASSES",
+    "false",
+    "Keep the microphone on when a phone reports its glasses gone",
+    flag,
+  ),
+  maxSessions: setting(
+    "MAX_SESSIONS",
+    String(limits.maxSessions),
+    "User sessions at one time; one more is refused with 503",
+    whole(1, 100_000),
+  ),
+  sessionGraceMs: setting(
+    "SESSION_GRACE_MS",
+    String(limits.sessionGraceMs),
+    "How long a session waits for its glasses to return",
+    whole(1_000, 600_000),
+  ),
+  displayIntervalMs: setting(
+    "DISPLAY_INTERVAL_MS",
+    String(limits.displayIntervalMs),
+    "Least time between two displays",
+    whole(200, 5_000),
+  ),
+} as const;
+
+/** Settings as the README prints them. */
+export const settingsTable: readonly { name: string; fallback: string; doc: string }[] = Object.values(
+  settings,
+).map(({ name, fallback, doc }) => ({ name, fallback, doc }));
+
+type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
+type Values = { [Name in keyof typeof settings]: ValueOf<(typeof settings)[Name]> };
+
+/** All that is wrong with the environment, a line each: the variable, what it holds, and what it may hold. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "ConfigError";
+  }
+}
+
+/**
+ * Reads the settings from an environment.
+ * @throws ConfigError naming every unknown or invalid variable, not just the first.
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const known = new Set<string>(settingsTable.map(({ name }) => name));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("BROWLINE_") && !known.has(name))
+      problems.push(`${name} is not a setting of Browline`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [key, { name, fallback, parse }] of Object.entries(settings)) {
+    const given = env[name] || fallback;
+    const parsed = parse(given);
+    if ("value" in parsed) values[key] = parsed.value;
+    else
+      problems.push(`${name} is "${name.endsWith("SECRET") ? "..." : given}", but takes ${parsed.problem}`);
+  }
+  const v = values as Values;
+  if ((v.tlsCert === undefined) !== (v.tlsKey === undefined)) {
+    problems.push("BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together");
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    host: v.host,
+    port: v.port,
+    livezPort: v.livezPort,
+    publicUrl: v.publicUrl,
+    tls: v.tlsCert && v.tlsKey ? { certFile: v.tlsCert, keyFile: v.tlsKey } : undefined,
+    dataDir: resolve(v.dataDir),
+    tokenSecret: v.tokenSecret,
+    logLevel: v.logLevel,
+    logFormat: v.logFormat,
+    audioWorkers: v.audioWorkers || Math.max(1, availableParallelism() - 1),
+    recogniser: v.recogniser,
+    recogniserModel: v.recogniserModel,
+    decoders: v.decoders,
+    opus: v.opus,
+    microphoneWithoutGlasses: v.microphoneWithoutGlasses,
+    limits: {
+      ...limits,
+      maxSessions: v.maxSessions,
+      sessionGraceMs: v.sessionGraceMs,
+      displayIntervalMs: v.displayIntervalMs,
+    },
+  };
+}

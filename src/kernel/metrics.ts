@@ -1,0 +1,59 @@
+import { Counter, Gauge, Registry } from "prom-client";
+
+/**
+ * What the running server counts. One field a metric, so that a name is written once and a drop that is counted can be
+ * found by its field. Served at `/metrics`; tests read `value()`.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly sessions = this.#gauge("browline_user_sessions", "User sessions alive");
+  readonly glassesSockets = this.#gauge("browline_glasses_sockets", "Open glasses sockets");
+  readonly appSockets = this.#gauge("browline_app_sockets", "Open app sockets");
+  readonly messagesIn = this.#counter("browline_messages_in_total", "Text messages received", ["side"]);
+  readonly messagesOut = this.#counter("browline_messages_out_total", "Text messages sent", ["side"]);
+  readonly messagesRejected = this.#counter(
+    "browline_messages_rejected_total",
+    "Text messages that were not acted on: malformed, unknown, invalid, oversized, stale or out of turn",
+    ["side", "reason"],
+  );
+  readonly messagesDropped = this.#counter(
+    "browline_messages_dropped_total",
+    "Messages that could not be delivered: the peer reads too slowly or is away",
+    ["side", "class"],
+  );
+  readonly audioFrames = this.#counter("browline_audio_frames_total", "Audio frames received from glasses", [
+    "fate",
+  ]);
+  readonly audioLost = this.#counter("browline_audio_lost_total", "Audio lost inside the server, by cause", [
+    "cause",
+  ]);
+  readonly transcripts = this.#counter("browline_transcripts_total", "Transcripts produced", ["kind"]);
+  readonly displays = this.#counter("browline_displays_total", "Display requests by outcome", ["outcome"]);
+  readonly webhooks = this.#counter("browline_webhooks_total", "Webhooks to apps by outcome", [
+    "kind",
+    "outcome",
+  ]);
+  readonly appStarts = this.#counter("browline_app_starts_total", "App starts by outcome", ["outcome"]);
+  readonly workerRestarts = this.#counter("browline_worker_restarts_total", "Workers replaced", [
+    "kind",
+    "cause",
+  ]);
+  readonly lanesQuarantined = this.#counter(
+    "browline_lanes_quarantined_total",
+    "Lanes that killed their worker repeatedly",
+  );
+  readonly errors = this.#counter("browline_errors_total", "Errors contained inside the server", ["where"]);
+
+  #counter<Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: Label[] = [],
+  ): Counter<Label> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.registry] });
+  }
+}

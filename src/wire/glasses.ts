@@ -1,0 +1,95 @@
+import { Type } from "@sinclair/typebox";
+import type { Layout, View } from "./layouts.ts";
+import { type MessageOf, messageParser, timestamp } from "./schema.ts";
+
+const percent = Type.Number({ minimum: 0, maximum: 100 });
+const battery = Type.Object({
+  level: percent,
+  charging: Type.Boolean(),
+  timeRemaining: Type.Optional(Type.Unknown()),
+  timestamp,
+});
+
+/** Text messages from glasses, phones and simulated clients that this server acts on: message type -> fields. */
+const schemas = {
+  connection_init: Type.Object({ timestamp }),
+  ping: Type.Object({}),
+  pong: Type.Object({}),
+  start_app: Type.Object({ packageName: Type.String({ minLength: 1 }), timestamp }),
+  stop_app: Type.Object({ packageName: Type.String({ minLength: 1 }), timestamp }),
+  /** Voice activity as the phone hears it. Phones write `VAD`, simulated clients `vad`. */
+  VAD: Type.Object({
+    status: Type.Union([Type.Boolean(), Type.Literal("true"), Type.Literal("false")]),
+    timestamp,
+  }),
+  glasses_connection_state: Type.Object({
+    modelName: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    status: Type.String(),
+    timestamp,
+  }),
+  button_press: Type.Object({ buttonId: Type.String(), pressType: Type.String(), timestamp }),
+  head_position: Type.Object({ position: Type.Union([Type.Literal("up"), Type.Literal("down")]), timestamp }),
+  touch_event: Type.Object({ gesture_name: Type.String({ minLength: 1 }), timestamp }),
+  glasses_battery_update: battery,
+  phone_battery_update: battery,
+  location_update: Type.Object({ lat: Type.Number(), lng: Type.Number(), timestamp }),
+  phone_notification: Type.Object({ notificationId: Type.String(), timestamp }),
+  phone_notification_dismissed: Type.Object({ notificationId: Type.String(), timestamp }),
+  calendar_event: Type.Object({ eventId: Type.String(), title: Type.String(), timestamp }),
+  local_transcription: Type.Object({
+    text: Type.String(),
+    isFinal: Type.Boolean(),
+    startTime: Type.Optional(Type.Number()),
+    endTime: Type.Optional(Type.Number()),
+    transcribeLanguage: Type.Optional(Type.String()),
+    provider: Type.Optional(Type.String()),
+    timestamp,
+  }),
+} as const;
+
+export type GlassesMessage = MessageOf<typeof schemas>;
+
+/** Reads one text frame from a glasses socket. */
+export const parseGlassesMessage = messageParser(schemas, { vad: "VAD" });
+
+/** What a client is told of its session in `connection_ack` and `app_state_change`. */
+export interface SessionSnapshot {
+  readonly userId: string;
+  readonly startTime: string;
+  readonly activeAppSessions: readonly string[];
+  readonly loadingApps: readonly string[];
+  readonly appSubscriptions: Readonly<Record<string, readonly string[]>>;
+  readonly requiresAudio: boolean;
+  readonly minimumTranscriptionLanguages: readonly string[];
+  readonly isTranscribing: boolean;
+}
+
+/** Text messages to glasses and phones. Every one carries the time at which it was built. */
+export type ToGlasses =
+  | { readonly type: "connection_ack"; readonly sessionId: string; readonly userSession: SessionSnapshot }
+  | { readonly type: "connection_error"; readonly code: string; readonly message: string }
+  | {
+      readonly type: "app_state_change";
+      readonly sessionId: string;
+      readonly userSession: SessionSnapshot;
+      readonly error?: string;
+    }
+  | { readonly type: "app_started" | "app_stopped"; readonly packageName: string }
+  | {
+      readonly type: "microphone_state_change";
+      readonly sessionId: string;
+      readonly isMicrophoneEnabled: boolean;
+      /** Phones read only this and `bypassVad`, simulated clients only `isMicrophoneEnabled`: both must agree. */
+      readonly requiredData: readonly ("pcm" | "transcription")[];
+      readonly bypassVad: boolean;
+    }
+  | {
+      readonly type: "display_event";
+      readonly packageName: string;
+      readonly view: View;
+      readonly layout: Layout;
+      readonly durationMs?: number;
+    };
+
+/** Answer to a client's JSON ping: exactly this, at once. */
+export const pong = '{"type":"pong"}';

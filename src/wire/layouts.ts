@@ -1,0 +1,75 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { Limits } from "../kernel/limits.ts";
+
+/** What an app can put on the glasses. */
+export const layoutSchema = Type.Union([
+  Type.Object({ layoutType: Type.Literal("text_wall"), text: Type.String() }),
+  Type.Object({
+    layoutType: Type.Literal("double_text_wall"),
+    topText: Type.String(),
+    bottomText: Type.String(),
+  }),
+  Type.Object({ layoutType: Type.Literal("reference_card"), title: Type.String(), text: Type.String() }),
+  Type.Object({
+    layoutType: Type.Literal("dashboard_card"),
+    leftText: Type.String(),
+    rightText: Type.String(),
+  }),
+  /** `data`: base64 of a BMP image. */
+  Type.Object({ layoutType: Type.Literal("bitmap_view"), data: Type.String() }),
+  /** `interval` in milliseconds. */
+  Type.Object({
+    layoutType: Type.Literal("bitmap_animation"),
+    frames: Type.Array(Type.String()),
+    interval: Type.Optional(Type.Number({ minimum: 0 })),
+    repeat: Type.Optional(Type.Boolean()),
+  }),
+  Type.Object({ layoutType: Type.Literal("clear_view") }),
+]);
+
+export type Layout = Static<typeof layoutSchema>;
+export type View = "main" | "dashboard";
+
+const check = TypeCompiler.Compile(layoutSchema);
+
+/** Reads a layout as an app sent it. Returns the problem where it is not one or is larger than `limits` allow. */
+export function parseLayout(value: unknown, limits: Limits): { layout: Layout } | { problem: string } {
+  if (!check.Check(value)) return { problem: "not a layout" };
+  const bytes = layoutBytes(value);
+  const most =
+    value.layoutType === "bitmap_view"
+      ? limits.bitmapBytes
+      : value.layoutType === "bitmap_animation"
+        ? limits.animationBytes
+        : limits.displayBytes;
+  return bytes > most ? { problem: `${bytes} bytes where ${most} are allowed` } : { layout: value };
+}
+
+/** Size of a layout's content. Bitmaps are base64, where a character is a byte; counting them so avoids a copy. */
+function layoutBytes(layout: Layout): number {
+  switch (layout.layoutType) {
+    case "bitmap_view":
+      return layout.data.length;
+    case "bitmap_animation":
+      return layout.frames.reduce((sum, frame) => sum + frame.length, 0);
+    default:
+      return Buffer.byteLength(JSON.stringify(layout));
+  }
+}
+
+/** The text a layout shows, a line a field; empty for pictures. For terminals and tests. */
+export function layoutText(layout: Layout): string {
+  switch (layout.layoutType) {
+    case "text_wall":
+      return layout.text;
+    case "double_text_wall":
+      return `${layout.topText}\n${layout.bottomText}`;
+    case "reference_card":
+      return `${layout.title}\n${layout.text}`;
+    case "dashboard_card":
+      return `${layout.leftText}\n${layout.rightText}`;
+    default:
+      return "";
+  }
+}
