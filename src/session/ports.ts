@@ -2,10 +2,8 @@
  * What the domain may ask of the world. Sessions see these ports and never a socket, a worker or a database, so that
  * every rule can be tested with a fake clock and fakes of these.
  */
-import type { SpeechState, Transcript } from "../audio/speech.ts";
 import type { AppRecord } from "../store/store.ts";
 import type { SessionRequest, StopRequest, ToApp } from "../wire/apps.ts";
-import type { AudioFormat } from "../wire/audio-format.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
 
@@ -47,42 +45,4 @@ export interface Webhooks {
   stop(app: AppRecord, request: StopRequest): void;
   /** Whether the app's server answers its health probe. Never rejects. */
   probe(app: AppRecord, signal: AbortSignal): Promise<boolean>;
-}
-
-/** What a session wants of its audio. Nothing wanted: frames are counted and let go. */
-export interface AudioDemand {
-  /** BCP 47 tags to transcribe, or `auto`. */
-  readonly languages: readonly string[];
-  /** Whether decoded PCM is wanted back. */
-  readonly pcm: boolean;
-}
-
-/** Where a lane reports to. Called on the main thread, never after the lane is closed. */
-export interface LaneListener {
-  onTranscript(transcript: Transcript): void;
-  /** Speech begins or ends, as the worker's voice detector hears it. `atMs` on the session's audio clock. */
-  onVoice(active: boolean, atMs: number): void;
-  /** Mono 16 kHz signed 16-bit PCM, at most 20 ms, valid only during the call. */
-  onPcm(pcm: Uint8Array): void;
-  onSpeechState(state: SpeechState): void;
-}
-
-/** One session's way through an audio worker. All calls are synchronous, bounded and O(size of the frame). */
-export interface AudioLane {
-  /** Copies one frame as it came from the glasses into the ring. False: the ring was full and the frame is lost, counted. */
-  write(frame: Uint8Array): boolean;
-  /** From the next frame on, audio comes in this format. Keeps its place among the frames. */
-  setFormat(format: AudioFormat): void;
-  /** The phone's own voice detector. Keeps its place among the frames. */
-  markVoice(active: boolean): void;
-  /** A new glasses socket: what is left of a broken frame must not shift the new stream's samples. */
-  reset(): void;
-  setDemand(demand: AudioDemand): void;
-  /** Gives the lane back, after the words still in flight have come or `drainMs` have passed. Safe to call twice. */
-  close(drainMs: number): Promise<void>;
-}
-
-export interface AudioLanes {
-  /** Opens a lane on the least loaded worker. Undefined: no room. */
-  open(listener: LaneListener): AudioLane | undefined;
 }

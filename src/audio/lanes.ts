@@ -1,0 +1,41 @@
+/** What the audio side offers to a session: one lane each, through a ring into a worker. */
+import type { AudioFormat } from "../wire/audio-format.ts";
+import type { SpeechState, Transcript } from "./speech.ts";
+
+/** What a session wants of its audio. Nothing wanted: frames are counted and let go. */
+export interface AudioDemand {
+  /** BCP 47 tags to transcribe, or `auto`. */
+  readonly languages: readonly string[];
+  /** Whether decoded PCM is wanted back. */
+  readonly pcm: boolean;
+}
+
+/** Where a lane reports to. Called on the main thread, never after the lane is closed. */
+export interface LaneListener {
+  onTranscript(transcript: Transcript): void;
+  /** Speech begins or ends, as the worker's voice detector hears it. `atMs` on the session's audio clock. */
+  onVoice(active: boolean, atMs: number): void;
+  /** Mono 16 kHz signed 16-bit PCM, at most 20 ms, valid only during the call. */
+  onPcm(pcm: Uint8Array): void;
+  onSpeechState(state: SpeechState): void;
+}
+
+/** One session's way through an audio worker. All calls are synchronous, bounded and O(size of the frame). */
+export interface AudioLane {
+  /** Copies one frame as it came from the glasses into the ring. False: the ring was full and the frame is lost, counted. */
+  write(frame: Uint8Array): boolean;
+  /** From the next frame on, audio comes in this format. Keeps its place among the frames. */
+  setFormat(format: AudioFormat): void;
+  /** The phone's own voice detector. Keeps its place among the frames. */
+  markVoice(active: boolean): void;
+  /** A new glasses socket: what is left of a broken frame must not shift the new stream's samples. */
+  reset(): void;
+  setDemand(demand: AudioDemand): void;
+  /** Gives the lane back, after the words still in flight have come or `drainMs` have passed. Safe to call twice. */
+  close(drainMs: number): Promise<void>;
+}
+
+export interface AudioLanes {
+  /** Opens a lane on the least loaded worker. Undefined: no room. */
+  open(listener: LaneListener): AudioLane | undefined;
+}
