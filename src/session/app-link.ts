@@ -1,0 +1,329 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../kernel/clock.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Stop } from "../kernel/stop.ts";
+import type { AppRecord } from "../store/store.ts";
+import type { StopReason, ToApp } from "../wire/apps.ts";
+import { type Close, closes } from "../wire/close-codes.ts";
+import {
+  type AppEvent,
+  type AppState,
+  nextAppState,
+  type StartFailure,
+  stopped,
+  wakeAtMs,
+} from "./app-lifecycle.ts";
+import { HeldSubscriptions } from "./held-subscriptions.ts";
+import { type DeliveryClass, Outbox } from "./outbox.ts";
+import type { AppPort, WebhookOutcome } from "./ports.ts";
+
+export type StartResult =
+  | { readonly success: true }
+  | { readonly success: false; readonly error: StartFailure };
+
+/** What a link needs of its session. */
+export interface AppLinkHost {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly userPresent: () => boolean;
+  /** Asks the app's server to connect under a path with this nonce. */
+  readonly sendWebhook: (nonce: string) => Promise<WebhookOutcome>;
+  /** The app's state, or what it hears, has changed. */
+  readonly onChange: (link: AppLink, from: AppState["name"]) => void;
+  /** The app has handed over or is given up: nothing of it may stay in the session. */
+  readonly onGone: (link: AppLink) => void;
+}
+
+interface Interruption {
+  /** What the app heard when it was lost: once it hears all of that again, its handlers are back. */
+  readonly literals: readonly string[];
+  /** Whether a new process has taken over, which has no handlers before it has answered its webhook. */
+  fresh: boolean;
+  cancelReplay: Stop | undefined;
+}
+
+/** How long after its last list a returning process is taken to be complete, though it hears less than before. */
+const settledListMs = 1_000;
+
+/**
+ * One app in one session: its state, its current socket, the events that wait while it has none, and the promise that
+ * everyone who starts it shares. Every socket has a generation; what an older one says or does has no effect.
+ */
+export class AppLink {
+  readonly record: AppRecord;
+  /** The id under which the app knows this session. */
+  readonly sessionId: string;
+  readonly held: HeldSubscriptions;
+  readonly #host: AppLinkHost;
+  readonly #outbox: Outbox<ToApp>;
+  /** Path nonces of the webhooks sent, oldest first: the socket of the latest one wins. */
+  readonly #nonces: string[] = [];
+  #state: AppState = stopped;
+  #port: AppPort | undefined;
+  #portRank = -1;
+  #generation = 0;
+  #released = false;
+  #cancelWake: Stop | undefined;
+  #starting: { promise: Promise<StartResult>; resolve: (result: StartResult) => void } | undefined;
+  /** The list now in force. */
+  #literals: readonly string[] = [];
+  /** Set from a loss to the replay that ends it; meanwhile new events queue behind those held. */
+  #interruption: Interruption | undefined;
+
+  constructor(record: AppRecord, sessionId: string, host: AppLinkHost) {
+    this.record = record;
+    this.sessionId = sessionId;
+    this.#host = host;
+    this.held = new HeldSubscriptions(host.clock, host.limits);
+    this.#outbox = new Outbox(host.limits);
+  }
+
+  get packageName(): string {
+    return this.record.packageName;
+  }
+
+  get state(): AppState["name"] {
+    return this.#state.name;
+  }
+
+  /** Whether what the app subscribed to still counts: it runs, or is expected back. */
+  get counts(): boolean {
+    return this.state === "RUNNING" || this.state === "GRACE_PERIOD" || this.state === "RESURRECTING";
+  }
+
+  /** Whether the app's absence or recent return makes its present wishes doubtful. */
+  get settling(): boolean {
+    return this.state === "GRACE_PERIOD" || this.state === "RESURRECTING" || this.held.provisional;
+  }
+
+  /** Starts the app, or joins the start that is under way. */
+  start(): Promise<StartResult> {
+    if (this.state === "RUNNING") return Promise.resolve({ success: true });
+    if (this.#starting === undefined) {
+      let resolve: (result: StartResult) => void = () => {};
+      const promise = new Promise<StartResult>((done) => {
+        resolve = done;
+      });
+      this.#starting = { promise, resolve };
+    }
+    const { promise } = this.#starting;
+    this.#step({ kind: "start" });
+    return promise;
+  }
+
+  /**
+   * Takes a socket that has shown the right key. Sends `ack` as its first message.
+   * @returns the socket's generation, or why it is refused: a newer webhook's socket is there, or nobody started the app.
+   */
+  accept(port: AppPort, nonce: string | undefined, ack: ToApp): number | "duplicate" | "notStarted" {
+    const welcome = this.state !== "STOPPED" || this.#host.clock.now() < this.#lateUntilMs();
+    if (!welcome) return "notStarted";
+    const rank = this.#rankOf(nonce);
+    if (this.#port !== undefined) {
+      if (rank < this.#portRank) return "duplicate";
+      this.#port.close(closes.duplicate);
+    }
+    if (this.#interruption !== undefined) this.#interruption.fresh = rank > this.#portRank;
+    this.#port = port;
+    this.#portRank = rank;
+    this.#released = false;
+    this.#generation++;
+    port.send(ack, "control");
+    this.held.connected();
+    this.#step({ kind: "connected" });
+    return this.#generation;
+  }
+
+  /** Whether a message or close comes from the current socket. */
+  isCurrent(generation: number): boolean {
+    return this.#port !== undefined && generation === this.#generation;
+  }
+
+  refuseKey(): void {
+    this.#step({ kind: "badKey" });
+  }
+
+  /** The current socket has announced that its close is meant. */
+  release(): void {
+    this.#released = true;
+  }
+
+  lost(generation: number): void {
+    if (!this.isCurrent(generation)) return;
+    this.#port = undefined;
+    this.#interruption?.cancelReplay?.();
+    // Lost again before its replay: what it heard at first is still what counts.
+    const literals = this.#interruption?.literals ?? this.#literals;
+    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.held.reset();
+    this.#step({ kind: "lost", released: this.#released });
+  }
+
+  userReturned(): void {
+    this.#step({ kind: "userReturned" });
+  }
+
+  /** A list has come into force. Replays what waited, once the app hears again what it heard before. */
+  subscribed(literals: readonly string[]): void {
+    this.#literals = literals;
+    const interruption = this.#interruption;
+    if (interruption === undefined || this.#port === undefined) return;
+    interruption.cancelReplay?.();
+    if (interruption.literals.every((literal) => literals.includes(literal))) {
+      this.#replay();
+    } else if (!interruption.fresh) {
+      interruption.cancelReplay = this.#host.clock.after(settledListMs, () => this.#replay());
+    }
+  }
+
+  /**
+   * Delivers an event, or keeps it while the app is away.
+   * @param slot names the stream of a newest-wins event.
+   * @param supersedes a slot that this event makes pointless, as a final does its interims.
+   */
+  deliver(
+    streamType: string,
+    data: unknown,
+    deliveryClass: DeliveryClass,
+    slot: string,
+    supersedes?: string,
+  ): void {
+    const message: ToApp = { type: "data_stream", sessionId: this.sessionId, streamType, data };
+    if (this.#port !== undefined && this.#interruption === undefined) {
+      this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
+      return;
+    }
+    if (!this.counts) return;
+    if (supersedes !== undefined) this.#outbox.supersede(supersedes);
+    const dropped = this.#outbox.hold(message, deliveryClass, slot);
+    if (dropped > 0) this.#host.metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+  }
+
+  /** Sends to the current socket only: for what is pointless later. */
+  send(message: ToApp): void {
+    this.#port?.send(message, "control");
+  }
+
+  sendAudio(pcm: Uint8Array): void {
+    this.#port?.sendAudio(pcm);
+  }
+
+  /** Ends the app here and now. The socket is told why and closed; no message follows. */
+  stop(reason: StopReason, close: Close): void {
+    const port = this.#port;
+    this.#port = undefined;
+    this.#generation++;
+    this.#forgetEvents();
+    this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The app was stopped" } });
+    this.#step({ kind: "stop" });
+    port?.send({ type: "app_stopped", reason }, "control");
+    port?.close(close);
+  }
+
+  /** Cancels every timer. The link is not to be used again. */
+  dispose(close: Close): void {
+    this.#cancelWake?.();
+    this.#forgetEvents();
+    this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The session has ended" } });
+    this.#state = stopped;
+    this.#generation++;
+    this.#port?.close(close);
+    this.#port = undefined;
+  }
+
+  #lateUntilMs(): number {
+    return this.#state.name === "STOPPED" ? this.#state.lateUntilMs : 0;
+  }
+
+  /** Later webhooks rank higher. A socket without a known nonce ranks with the latest, where the newer one wins. */
+  #rankOf(nonce: string | undefined): number {
+    const rank = nonce === undefined ? -1 : this.#nonces.indexOf(nonce);
+    return rank < 0 ? this.#nonces.length - 1 : rank;
+  }
+
+  #step(event: AppEvent): void {
+    const from = this.#state.name;
+    const now = this.#host.clock.now();
+    const [state, actions] = nextAppState(
+      this.#state,
+      event,
+      now,
+      this.#host.userPresent(),
+      this.#host.limits,
+    );
+    this.#state = state;
+    this.#rearm();
+    for (const action of actions) {
+      switch (action.kind) {
+        case "sendWebhook":
+          this.#sendWebhook();
+          break;
+        case "started":
+          this.#host.metrics.appStarts.inc({ outcome: "started" });
+          this.#finishStart({ success: true });
+          break;
+        case "startFailed":
+          this.#host.metrics.appStarts.inc({ outcome: action.failure.stage.toLowerCase() });
+          this.#finishStart({ success: false, error: action.failure });
+          break;
+        case "givenUp":
+        case "release":
+          this.#forgetEvents();
+          this.#host.onGone(this);
+          break;
+      }
+    }
+    if (this.state === "RUNNING") this.#finishStart({ success: true });
+    if (this.state === "STOPPED" || this.state === "DORMANT") this.#finishStart(cameToNothing);
+    if (this.state !== from) this.#host.onChange(this, from);
+  }
+
+  #rearm(): void {
+    this.#cancelWake?.();
+    const atMs = wakeAtMs(this.#state, this.#host.limits);
+    this.#cancelWake =
+      atMs === undefined ? undefined : this.#host.clock.at(atMs, () => this.#step({ kind: "tick" }));
+  }
+
+  #sendWebhook(): void {
+    const nonce = randomBytes(9).toString("base64url");
+    this.#nonces.push(nonce);
+    // Old nonces matter only while their sockets may still knock; ranks are relative, so the base can move.
+    if (this.#nonces.length > 16) {
+      this.#nonces.shift();
+      this.#portRank--;
+    }
+    this.#host.sendWebhook(nonce).then((outcome) => {
+      if (this.#nonces.at(-1) !== nonce) return;
+      if (this.#interruption?.fresh) this.#replay();
+      this.#step({ kind: "answered", outcome });
+    });
+  }
+
+  #finishStart(result: StartResult): void {
+    this.#starting?.resolve(result);
+    this.#starting = undefined;
+  }
+
+  #replay(): void {
+    if (this.#port === undefined) return;
+    this.#interruption?.cancelReplay?.();
+    this.#interruption = undefined;
+    for (const message of this.#outbox.drain()) this.#port.send(message, "event");
+  }
+
+  #forgetEvents(): void {
+    this.#interruption?.cancelReplay?.();
+    this.#interruption = undefined;
+    this.#literals = [];
+    this.#outbox.clear();
+    this.held.reset();
+  }
+}
+
+const cameToNothing: StartResult = {
+  success: false,
+  error: { stage: "CONNECTION", message: "The app could not be brought back" },
+};

@@ -1,0 +1,307 @@
+import type { Clock } from "../kernel/clock.ts";
+import { isoTime } from "../kernel/clock.ts";
+import { Fault } from "../kernel/faults.ts";
+import { equalInConstantTime, sha256Hex } from "../kernel/identity.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { AppCatalogue, AppRecord, UserStore } from "../store/store.ts";
+import { type AppMessage, defaultSystemSettings, type StopReason } from "../wire/apps.ts";
+import { type Close, closes } from "../wire/close-codes.ts";
+import { parseLayout } from "../wire/layouts.ts";
+import type { AppState } from "./app-lifecycle.ts";
+import { AppLink, type StartResult } from "./app-link.ts";
+import type { DisplayManager } from "./display-manager.ts";
+import type { DeliveryClass } from "./outbox.ts";
+import type { AppPort, Webhooks } from "./ports.ts";
+import { grantedPermissions, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+
+/** What the manager needs of its session. */
+export interface AppHost {
+  readonly userId: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly catalogue: AppCatalogue;
+  readonly users: UserStore;
+  readonly webhooks: Webhooks;
+  /** Aborted when the session ends. */
+  readonly signal: AbortSignal;
+  readonly display: DisplayManager;
+  /** Address at which an app that was sent this nonce connects. */
+  readonly websocketUrl: (nonce: string) => string;
+  readonly userPresent: () => boolean;
+  /** An app came, went or changed its mind: the user is to be told, and the demand for audio looked at again. */
+  readonly onChange: () => void;
+}
+
+/**
+ * The apps of one session: starting and stopping them, their sockets, and what they hear. An app is what its socket
+ * authenticated as; nothing it writes into a message can make it another.
+ */
+export class AppManager {
+  readonly subscriptions = new Subscriptions();
+  readonly #host: AppHost;
+  readonly #links = new Map<string, AppLink>();
+
+  constructor(host: AppHost) {
+    this.#host = host;
+  }
+
+  /** The id by which an app knows this session. */
+  sessionIdOf(packageName: string): string {
+    return `${this.#host.userId}-${packageName}`;
+  }
+
+  /** Packages in one of the given states. */
+  inState(...states: AppState["name"][]): string[] {
+    return [...this.#links.values()]
+      .filter((link) => states.includes(link.state))
+      .map((link) => link.packageName);
+  }
+
+  /** Whether some app is away or has just come back, so that what apps seem to want is in doubt. */
+  get settling(): boolean {
+    return [...this.#links.values()].some((link) => link.settling);
+  }
+
+  /** The standard app in the foreground, if one runs or is expected back. */
+  get foreground(): string | undefined {
+    for (const link of this.#links.values()) {
+      if (link.record.type === "standard" && link.counts) return link.packageName;
+    }
+    return undefined;
+  }
+
+  /**
+   * Starts an app: its server is asked to connect, and the start has succeeded when its socket has shown the right key
+   * and was acknowledged. Starting a running app succeeds at once; a start under way is joined.
+   */
+  async start(packageName: string): Promise<StartResult> {
+    const record = this.#host.catalogue.get(packageName);
+    if (record === undefined) return failed("No app with this package name is registered");
+    if (this.#host.signal.aborted) return failed("The session has ended");
+    const link = this.#links.get(packageName) ?? this.#createLink(record);
+    if (record.type === "standard") this.#makeForeground(link);
+    const result = await link.start();
+    if (result.success) this.#host.users.saveWantedApp(this.#host.userId, packageName, true);
+    else this.#host.log.warn({ packageName, error: result.error }, "app start failed");
+    return result;
+  }
+
+  /**
+   * Stops an app by the user's wish. When this returns, nothing of the app is left in the session; its server is told
+   * without anybody waiting for it.
+   * @returns whether the app was doing anything.
+   */
+  stop(packageName: string, reason: StopReason = "user_disabled"): boolean {
+    if (reason === "user_disabled") this.#host.users.saveWantedApp(this.#host.userId, packageName, false);
+    const link = this.#links.get(packageName);
+    if (link === undefined) return false;
+    const wasActive = link.state !== "STOPPED";
+    this.#links.delete(packageName);
+    this.#erase(link);
+    if (wasActive) this.#tellServerOfStop(link, reason);
+    link.stop(reason, closes.appStopped);
+    link.dispose(closes.appStopped);
+    this.#host.onChange();
+    return wasActive;
+  }
+
+  /**
+   * Takes an app's socket. On success its acknowledgement has been sent when this returns.
+   * @param nonce from the path it dialled, which tells a socket of the latest webhook from a straggler.
+   */
+  accept(
+    packageName: string,
+    apiKey: string,
+    nonce: string | undefined,
+    port: AppPort,
+  ): { generation: number } | { fault: Fault } | { close: Close } {
+    const record = this.#host.catalogue.get(packageName);
+    if (record === undefined) return { fault: new Fault("PACKAGE_NOT_FOUND") };
+    const link = this.#links.get(packageName);
+    if (!equalInConstantTime(sha256Hex(apiKey), record.apiKeyHash)) {
+      link?.refuseKey();
+      return { fault: new Fault("INVALID_API_KEY") };
+    }
+    const accepted = link?.accept(port, nonce, {
+      type: "tpa_connection_ack",
+      sessionId: this.sessionIdOf(packageName),
+      settings: [],
+      mentraosSettings: defaultSystemSettings,
+      augmentosSettings: defaultSystemSettings,
+    });
+    if (accepted === undefined || accepted === "notStarted") return { fault: new Fault("APP_NOT_STARTED") };
+    if (accepted === "duplicate") return { close: closes.duplicate };
+    return { generation: accepted };
+  }
+
+  /** A message of an accepted socket. Of an older generation it is counted and left. */
+  receive(packageName: string, generation: number, message: AppMessage): void {
+    const link = this.#links.get(packageName);
+    if (link === undefined || !link.isCurrent(generation)) {
+      this.#host.metrics.messagesRejected.inc({ side: "app", reason: "stale" });
+      return;
+    }
+    switch (message.type) {
+      case "subscription_update":
+        this.#subscribe(link, message.subscriptions);
+        break;
+      case "display_event":
+        this.#display(packageName, message);
+        break;
+      case "ownership_release":
+        link.release();
+        break;
+      case "tpa_connection_init":
+        this.#host.metrics.messagesRejected.inc({ side: "app", reason: "repeated_init" });
+        break;
+    }
+  }
+
+  /** A socket has closed. Only that of the current generation matters. */
+  closed(packageName: string, generation: number): void {
+    this.#links.get(packageName)?.lost(generation);
+  }
+
+  /** Delivers an event to every app that hears the stream `key`. */
+  publish(key: string, data: unknown, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
+    for (const { packageName, literal } of this.subscriptions.match(key)) {
+      const of = (name: string) => `${literal} ${name}`;
+      this.#links
+        .get(packageName)
+        ?.deliver(
+          literal,
+          data,
+          deliveryClass,
+          of(slot),
+          supersedes === undefined ? undefined : of(supersedes),
+        );
+    }
+  }
+
+  /** Relays decoded audio to the apps that asked for it. */
+  publishAudio(pcm: Uint8Array): void {
+    for (const { packageName } of this.subscriptions.match("audio_chunk")) {
+      this.#links.get(packageName)?.sendAudio(pcm);
+    }
+  }
+
+  /** The glasses are back: apps that were left to sleep are woken. */
+  userReturned(): void {
+    for (const link of this.#links.values()) link.userReturned();
+  }
+
+  /** Ends every app of the session. */
+  dispose(close: Close): void {
+    for (const link of this.#links.values()) {
+      this.subscriptions.remove(link.packageName);
+      link.dispose(close);
+    }
+    this.#links.clear();
+  }
+
+  #createLink(record: AppRecord): AppLink {
+    const { packageName } = record;
+    const sessionId = this.sessionIdOf(packageName);
+    const { clock, limits, metrics, userPresent, webhooks, signal, userId } = this.#host;
+    const link = new AppLink(record, sessionId, {
+      clock,
+      limits,
+      metrics,
+      userPresent,
+      sendWebhook: (nonce) => {
+        const url = this.#host.websocketUrl(nonce);
+        const request = {
+          type: "session_request",
+          sessionId,
+          userId,
+          timestamp: isoTime(clock),
+          mentraOSWebsocketUrl: url,
+          augmentOSWebsocketUrl: url,
+        } as const;
+        // Its server may have moved since the last time.
+        return webhooks.start(this.#host.catalogue.get(packageName) ?? record, request, signal);
+      },
+      onChange: (changed, from) => {
+        this.#host.log.info({ packageName, from, to: changed.state }, "app state");
+        this.#host.onChange();
+      },
+      onGone: (gone) => this.#erase(gone),
+    });
+    this.#links.set(packageName, link);
+    return link;
+  }
+
+  /** One standard app at a time: any other one that runs, starts or is awaited makes room. */
+  #makeForeground(link: AppLink): void {
+    for (const other of [...this.#links.values()]) {
+      if (other !== link && other.record.type === "standard" && other.state !== "STOPPED") {
+        this.stop(other.packageName, "system_stop");
+      }
+    }
+  }
+
+  #subscribe(link: AppLink, requested: readonly (string | { readonly stream: string })[]): void {
+    const granted = grantedPermissions(link.record.permissions);
+    const { streams, denied, overflow } = readSubscriptions(
+      requested,
+      granted,
+      this.#host.limits.subscriptionsPerApp,
+    );
+    if (overflow > 0) {
+      this.#host.metrics.messagesRejected.inc({ side: "app", reason: "too_many_subscriptions" }, overflow);
+    }
+    const commit = () => {
+      this.subscriptions.replace(link.packageName, streams, granted);
+      link.subscribed(this.subscriptions.literalsOf(link.packageName));
+      this.#host.onChange();
+    };
+    if (streams.length === 0) {
+      link.held.empty(this.subscriptions.literalsOf(link.packageName).length > 0, commit);
+    } else {
+      link.held.reset();
+      commit();
+    }
+    if (denied.length > 0) {
+      link.send({ type: "permission_error", message: "Some subscriptions were denied", details: denied });
+    }
+  }
+
+  #display(packageName: string, message: Extract<AppMessage, { type: "display_event" }>): void {
+    const parsed = parseLayout(message.layout, this.#host.limits);
+    if ("problem" in parsed) {
+      this.#host.metrics.messagesRejected.inc({ side: "app", reason: "bad_layout" });
+      this.#host.log.debug({ packageName, problem: parsed.problem }, "display refused");
+      return;
+    }
+    this.#host.display.request(packageName, {
+      view: message.view ?? "main",
+      layout: parsed.layout,
+      durationMs: message.durationMs,
+      force: message.forceDisplay ?? false,
+    });
+  }
+
+  /** Takes an app out of routing and off the screen. */
+  #erase(link: AppLink): void {
+    this.subscriptions.remove(link.packageName);
+    this.#host.display.removeApp(link.packageName);
+  }
+
+  #tellServerOfStop(link: AppLink, reason: StopReason): void {
+    this.#host.webhooks.stop(link.record, {
+      type: "stop_request",
+      sessionId: link.sessionId,
+      userId: this.#host.userId,
+      reason,
+      timestamp: isoTime(this.#host.clock),
+    });
+  }
+}
+
+function failed(message: string): StartResult {
+  return { success: false, error: { stage: "WEBHOOK", message } };
+}

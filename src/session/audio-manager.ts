@@ -1,0 +1,83 @@
+import type { AudioDemand, AudioLane, AudioLanes, LaneListener } from "../audio/lanes.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { AudioFormat } from "../wire/audio-format.ts";
+
+/** What the manager needs of its session. */
+export interface AudioHost {
+  readonly lanes: AudioLanes;
+  readonly metrics: Metrics;
+  readonly listener: LaneListener;
+}
+
+/**
+ * Feeds a session's audio into its lane. A lane is opened when somebody first wants to hear, so that a silent session
+ * holds no place in a worker; what is said of the format and of voice before that is remembered and told then.
+ */
+export class AudioManager {
+  readonly #host: AudioHost;
+  #format: AudioFormat;
+  #demand: AudioDemand = { languages: [], pcm: false };
+  #lane: AudioLane | undefined;
+  #closed = false;
+
+  constructor(host: AudioHost, format: AudioFormat) {
+    this.#host = host;
+    this.#format = format;
+  }
+
+  get format(): AudioFormat {
+    return this.#format;
+  }
+
+  /** One binary frame from the glasses: one copy, no waiting. */
+  receive(frame: Uint8Array): void {
+    if (this.#lane !== undefined) this.#lane.write(frame);
+    else this.#host.metrics.audioFrames.inc({ fate: this.#wanted ? "no_lane" : "unwanted" });
+  }
+
+  setFormat(format: AudioFormat): void {
+    this.#format = format;
+    this.#lane?.setFormat(format);
+  }
+
+  /** The phone's own voice detector. */
+  markVoice(active: boolean): void {
+    this.#lane?.markVoice(active);
+  }
+
+  /** A new glasses socket begins a new stream of samples. */
+  glassesConnected(): void {
+    this.#lane?.reset();
+    // There may be room now where there was none before.
+    this.#openIfWanted();
+  }
+
+  setDemand(demand: AudioDemand): void {
+    this.#demand = demand;
+    if (this.#lane === undefined) this.#openIfWanted();
+    else this.#lane.setDemand(demand);
+  }
+
+  /** Ends the lane after the words still on their way, or after `drainMs`. */
+  async close(drainMs: number): Promise<void> {
+    this.#closed = true;
+    const lane = this.#lane;
+    this.#lane = undefined;
+    await lane?.close(drainMs);
+  }
+
+  get #wanted(): boolean {
+    return this.#demand.pcm || this.#demand.languages.length > 0;
+  }
+
+  #openIfWanted(): void {
+    if (this.#lane !== undefined || this.#closed || !this.#wanted) return;
+    this.#lane = this.#host.lanes.open(this.#host.listener);
+    if (this.#lane === undefined) {
+      this.#host.listener.onSpeechState({ state: "off", detail: "Every audio lane is taken" });
+      return;
+    }
+    this.#lane.setFormat(this.#format);
+    this.#lane.setDemand(this.#demand);
+  }
+}

@@ -1,0 +1,86 @@
+import { Fault } from "../kernel/faults.ts";
+import { canonicalUserId, hashedId } from "../kernel/identity.ts";
+import { type Close, closes } from "../wire/close-codes.ts";
+import { type SessionWorld, UserSession } from "./user-session.ts";
+
+/**
+ * All sessions of this server, one a user. Look-ups answer at once, never throw, and never give out a session that is
+ * over.
+ */
+export class SessionStorage {
+  readonly #world: SessionWorld;
+  readonly #sessions = new Map<string, UserSession>();
+  readonly #creations = new Map<string, Promise<UserSession>>();
+  #closing = false;
+
+  constructor(world: SessionWorld) {
+    this.#world = world;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  all(): Iterable<UserSession> {
+    return this.#sessions.values();
+  }
+
+  /** The user's session; undefined when there is none or it is ending. */
+  getSession(userId: string): UserSession | undefined {
+    const session = this.#sessions.get(canonicalUserId(userId));
+    return session?.disposed ? undefined : session;
+  }
+
+  /**
+   * The user's session, made if there is none. Callers at the same time get the same one; one that is ending is waited
+   * for and followed by a new one.
+   * @throws Fault `AT_CAPACITY` or `SHUTTING_DOWN`
+   */
+  async getOrCreate(userId: string): Promise<UserSession> {
+    const id = canonicalUserId(userId);
+    const session = this.getSession(id);
+    if (session !== undefined) return session;
+    if (this.#closing) throw new Fault("SHUTTING_DOWN");
+    const underWay = this.#creations.get(id);
+    if (underWay !== undefined) return underWay;
+    if (this.#sessions.size + this.#creations.size >= this.#world.config.limits.maxSessions) {
+      throw new Fault("AT_CAPACITY");
+    }
+    const creation = this.#create(id).finally(() => this.#creations.delete(id));
+    this.#creations.set(id, creation);
+    return creation;
+  }
+
+  /**
+   * Finds the session that an app means by its session id, which is the user's id and the package name with a hyphen
+   * between. Either may contain hyphens, so it is taken apart by what is known, not by where the hyphens are.
+   */
+  findAppSession(sessionId: string, packageName: string): UserSession | undefined {
+    const suffix = `-${packageName}`;
+    return sessionId.endsWith(suffix) ? this.getSession(sessionId.slice(0, -suffix.length)) : undefined;
+  }
+
+  /** Ends every session and refuses new ones. Resolves when all are gone. */
+  async closeAll(close: Close = closes.restart): Promise<void> {
+    this.#closing = true;
+    await Promise.allSettled(this.#creations.values());
+    await Promise.all([...this.#sessions.values()].map((session) => session.end(close, close)));
+  }
+
+  async #create(userId: string): Promise<UserSession> {
+    await this.#sessions.get(userId)?.end();
+    const user = await this.#world.users.loadUser(userId);
+    if (this.#closing) throw new Fault("SHUTTING_DOWN");
+    const log = this.#world.log.child({ user: hashedId(userId) });
+    const session = new UserSession(this.#world, user, log, (ended) => this.#forget(ended));
+    this.#sessions.set(userId, session);
+    this.#world.metrics.sessions.set(this.#sessions.size);
+    return session;
+  }
+
+  /** Only the session itself is taken out, never the one that has followed it. */
+  #forget(session: UserSession): void {
+    if (this.#sessions.get(session.userId) === session) this.#sessions.delete(session.userId);
+    this.#world.metrics.sessions.set(this.#sessions.size);
+  }
+}

@@ -1,0 +1,128 @@
+import type { DeniedStream } from "../wire/apps.ts";
+import {
+  defaultLanguage,
+  type Permission,
+  parseStream,
+  requiredPermission,
+  type Stream,
+  streamKey,
+} from "../wire/streams.ts";
+
+/** One app's hearing of one event: the app, and the very string under which it wants the event. */
+export interface Listener {
+  readonly packageName: string;
+  readonly literal: string;
+}
+
+/** What the apps of a session together want of its audio. */
+export interface MediaDemand {
+  readonly languages: readonly string[];
+  readonly pcm: boolean;
+}
+
+/** The permissions an app's record lists, with old spellings understood. */
+export function grantedPermissions(listed: readonly string[]): ReadonlySet<string> {
+  return new Set(listed.map((name) => (name === "NOTIFICATIONS" ? "READ_NOTIFICATIONS" : name)));
+}
+
+function isGranted(granted: ReadonlySet<string>, permission: Permission | undefined): boolean {
+  return permission === undefined || granted.has(permission) || granted.has("ALL");
+}
+
+/**
+ * Reads the list of an app's `subscription_update`. What the app may not hear is left out and told; what is not
+ * understood is kept, since it harms nobody. `overflow` counts what is beyond `most`.
+ */
+export function readSubscriptions(
+  requested: readonly (string | { readonly stream: string })[],
+  granted: ReadonlySet<string>,
+  most: number,
+): { streams: Stream[]; denied: DeniedStream[]; overflow: number } {
+  const literals = [...new Set(requested.map((entry) => (typeof entry === "string" ? entry : entry.stream)))];
+  const streams: Stream[] = [];
+  const denied: DeniedStream[] = [];
+  for (const literal of literals.slice(0, most)) {
+    const stream = parseStream(literal);
+    const permission = requiredPermission(stream);
+    if (permission !== undefined && !isGranted(granted, permission)) {
+      const message = `${literal} needs the permission ${permission}, which this app has not been granted`;
+      denied.push({ stream: literal, requiredPermission: permission, message });
+    } else {
+      streams.push(stream);
+    }
+  }
+  return { streams, denied, overflow: Math.max(0, literals.length - most) };
+}
+
+interface Entry {
+  readonly streams: readonly Stream[];
+  readonly granted: ReadonlySet<string>;
+}
+
+/**
+ * Who hears what in one session: every app's list, and the inverted index by which an event finds its listeners without
+ * looking at apps that do not care. A change is complete when the call returns; nothing here waits.
+ */
+export class Subscriptions {
+  readonly #apps = new Map<string, Entry>();
+  readonly #index = new Map<string, Listener[]>();
+
+  /** Replaces an app's whole list. */
+  replace(packageName: string, streams: readonly Stream[], granted: ReadonlySet<string>): void {
+    this.remove(packageName);
+    this.#apps.set(packageName, { streams, granted });
+    for (const stream of streams) {
+      const key = streamKey(stream);
+      if (key === undefined) continue;
+      const listener: Listener = { packageName, literal: stream.literal };
+      const listeners = this.#index.get(key);
+      if (listeners) listeners.push(listener);
+      else this.#index.set(key, [listener]);
+    }
+  }
+
+  remove(packageName: string): void {
+    const entry = this.#apps.get(packageName);
+    if (entry === undefined) return;
+    this.#apps.delete(packageName);
+    for (const key of new Set(entry.streams.map(streamKey))) {
+      if (key === undefined) continue;
+      const others = this.#index.get(key)?.filter((listener) => listener.packageName !== packageName) ?? [];
+      if (others.length > 0) this.#index.set(key, others);
+      else this.#index.delete(key);
+    }
+  }
+
+  /** The strings an app is subscribed with. */
+  literalsOf(packageName: string): readonly string[] {
+    return this.#apps.get(packageName)?.streams.map((stream) => stream.literal) ?? [];
+  }
+
+  /** Everyone who hears an event of the stream `key`; those who subscribed to everything only where they may. */
+  match(key: string): Listener[] {
+    const direct = this.#index.get(key) ?? [];
+    const wildcards = this.#index.get("*");
+    if (wildcards === undefined) return direct;
+    const permission = requiredPermission(parseStream(key));
+    const allowed = wildcards.filter(({ packageName }) => {
+      const entry = this.#apps.get(packageName);
+      return entry !== undefined && isGranted(entry.granted, permission);
+    });
+    return [...direct, ...allowed];
+  }
+
+  /** Languages and raw audio wanted. An app that subscribed to everything wants speech if it may use the microphone. */
+  mediaDemand(): MediaDemand {
+    const languages = new Set<string>();
+    let pcm = false;
+    for (const { streams, granted } of this.#apps.values()) {
+      for (const stream of streams) {
+        if (stream.kind === "transcription") languages.add(stream.language);
+        else if (stream.kind === "plain" && stream.name === "audio_chunk") pcm = true;
+        else if (stream.kind === "wildcard" && isGranted(granted, "MICROPHONE"))
+          languages.add(defaultLanguage);
+      }
+    }
+    return { languages: [...languages], pcm };
+  }
+}

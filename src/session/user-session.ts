@@ -1,0 +1,392 @@
+import type { AudioLanes } from "../audio/lanes.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Config } from "../kernel/config.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Stop } from "../kernel/stop.ts";
+import type { AppCatalogue, UserRecord, UserStore } from "../store/store.ts";
+import type { AudioFormat } from "../wire/audio-format.ts";
+import { type Close, closes } from "../wire/close-codes.ts";
+import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
+import { AppManager } from "./app-manager.ts";
+import { AudioManager } from "./audio-manager.ts";
+import { DisplayManager } from "./display-manager.ts";
+import { glassesEvent } from "./glasses-events.ts";
+import { MicrophoneManager } from "./microphone-manager.ts";
+import type { GlassesPort, SendResult, Webhooks } from "./ports.ts";
+import { TranscriptionManager } from "./transcription-manager.ts";
+
+/** The world as a session sees it; shared by all sessions. */
+export interface SessionWorld {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly lanes: AudioLanes;
+  readonly catalogue: AppCatalogue;
+  readonly users: UserStore;
+  readonly webhooks: Webhooks;
+  /** Address at which an app that was sent this nonce connects. */
+  readonly websocketUrl: (nonce: string) => string;
+}
+
+/**
+ * A session's life. It is made for a socket that is about to open, lives through drops of `sessionGraceMs`, and once it
+ * is being disposed of nothing can bring it back: the user's next socket gets a new one.
+ */
+export type SessionState =
+  | { readonly name: "CONNECTING"; readonly untilMs: number }
+  | { readonly name: "ACTIVE" }
+  | { readonly name: "DISCONNECTED"; readonly untilMs: number }
+  | { readonly name: "DISPOSING" }
+  | { readonly name: "DISPOSED" };
+
+export type SessionEvent =
+  | { readonly kind: "connected" }
+  /** The current glasses socket closed. */
+  | { readonly kind: "lost" }
+  | { readonly kind: "tick" }
+  | { readonly kind: "end" }
+  | { readonly kind: "disposed" };
+
+/** What becomes of a session when something happens. Pure. */
+export function nextSessionState(
+  state: SessionState,
+  event: SessionEvent,
+  nowMs: number,
+  graceMs: number,
+): SessionState {
+  switch (state.name) {
+    case "CONNECTING":
+    case "DISCONNECTED":
+      if (event.kind === "connected") return { name: "ACTIVE" };
+      if (event.kind === "end" || (event.kind === "tick" && nowMs >= state.untilMs))
+        return { name: "DISPOSING" };
+      return state;
+    case "ACTIVE":
+      if (event.kind === "lost") return { name: "DISCONNECTED", untilMs: nowMs + graceMs };
+      return event.kind === "end" ? { name: "DISPOSING" } : state;
+    case "DISPOSING":
+      return event.kind === "disposed" ? { name: "DISPOSED" } : state;
+    case "DISPOSED":
+      return state;
+  }
+}
+
+/**
+ * Everything that belongs to one user while the glasses are on: the glasses' socket, the apps, and the managers that
+ * keep order between them. Outlives drops of the glasses; every socket has a generation, and what an older one says or
+ * does has no effect.
+ */
+export class UserSession {
+  readonly userId: string;
+  readonly apps: AppManager;
+  readonly display: DisplayManager;
+  readonly microphone: MicrophoneManager;
+  readonly transcription: TranscriptionManager;
+  readonly #audio: AudioManager;
+  readonly #world: SessionWorld;
+  readonly #log: Logger;
+  readonly #wantedApps: readonly string[];
+  readonly #startedAtMs: number;
+  readonly #abort = new AbortController();
+  readonly #onDisposed: (session: UserSession) => void;
+  #state: SessionState;
+  #port: GlassesPort | undefined;
+  #generation = 0;
+  #everConnected = false;
+  #glassesGone = false;
+  #voiceActive = false;
+  #cancelGrace: Stop | undefined;
+  #cancelReview: Stop | undefined;
+  #disposal: Promise<void> | undefined;
+
+  constructor(
+    world: SessionWorld,
+    user: UserRecord,
+    log: Logger,
+    onDisposed: (session: UserSession) => void,
+  ) {
+    const { clock, metrics, config } = world;
+    const { limits } = config;
+    this.userId = user.userId;
+    this.#world = world;
+    this.#log = log;
+    this.#wantedApps = user.wantedApps;
+    this.#onDisposed = onDisposed;
+    this.#startedAtMs = clock.now();
+    this.#state = { name: "CONNECTING", untilMs: clock.now() + limits.sessionGraceMs };
+    const send = (message: ToGlasses): SendResult => this.#port?.send(message) ?? "dropped";
+    this.display = new DisplayManager({
+      clock,
+      limits,
+      metrics,
+      send,
+      foregroundApp: () => this.apps.foreground,
+    });
+    this.apps = new AppManager({
+      userId: user.userId,
+      clock,
+      limits,
+      metrics,
+      log,
+      catalogue: world.catalogue,
+      users: world.users,
+      webhooks: world.webhooks,
+      signal: this.#abort.signal,
+      display: this.display,
+      websocketUrl: world.websocketUrl,
+      userPresent: () => this.#port !== undefined,
+      onChange: () => this.#reviewSoon(),
+    });
+    this.transcription = new TranscriptionManager({
+      metrics,
+      publish: (...event) => this.apps.publish(...event),
+      onStateChange: () => this.#reviewSoon(),
+    });
+    this.microphone = new MicrophoneManager({
+      userId: user.userId,
+      clock,
+      limits,
+      metrics,
+      facts: () => {
+        const demand = this.apps.subscriptions.mediaDemand();
+        return {
+          speechWanted: demand.languages.length > 0,
+          pcmWanted: demand.pcm,
+          speechOff: this.transcription.state.state === "off",
+          glassesGone: this.#glassesGone,
+          worksWithoutGlasses: config.microphoneWithoutGlasses,
+        };
+      },
+      appsSettling: () => this.apps.settling,
+      send,
+    });
+    this.#audio = new AudioManager(
+      {
+        lanes: world.lanes,
+        metrics,
+        listener: {
+          onTranscript: (transcript) => this.transcription.onTranscript(transcript),
+          onVoice: (active) => this.#setVoice(active),
+          onPcm: (pcm) => this.apps.publishAudio(pcm),
+          onSpeechState: (state) => this.transcription.onState(state),
+        },
+      },
+      user.audioFormat,
+    );
+    this.#armGrace();
+  }
+
+  get state(): SessionState["name"] {
+    return this.#state.name;
+  }
+
+  /** Whether the session is over or about to be: it takes no more sockets. */
+  get disposed(): boolean {
+    return this.state === "DISPOSING" || this.state === "DISPOSED";
+  }
+
+  get connected(): boolean {
+    return this.#port !== undefined;
+  }
+
+  /**
+   * Takes a glasses socket. It is acknowledged at once; then, in this order, it is told the state of the microphone and
+   * shown what belongs on the screen. An older socket of the user is closed.
+   * @returns the socket's generation.
+   */
+  attachGlasses(port: GlassesPort): number {
+    const former = this.#port;
+    const returning = this.#everConnected;
+    this.#port = port;
+    this.#generation++;
+    this.#everConnected = true;
+    former?.close(closes.superseded);
+    if (former !== undefined) this.display.glassesGone();
+    this.#setState({ kind: "connected" });
+    port.send({ type: "connection_ack", sessionId: this.userId, userSession: this.snapshot() });
+    this.#audio.glassesConnected();
+    this.microphone.glassesConnected();
+    this.display.glassesConnected();
+    if (returning) {
+      this.#sendAppState();
+      this.apps.userReturned();
+    } else {
+      for (const packageName of this.#wantedApps) void this.apps.start(packageName);
+    }
+    return this.#generation;
+  }
+
+  /** A text message of the glasses. Of an older generation it is counted and left. */
+  receiveGlasses(generation: number, message: GlassesMessage): void {
+    if (!this.#isCurrent(generation)) {
+      this.#world.metrics.messagesRejected.inc({ side: "glasses", reason: "stale" });
+      return;
+    }
+    const event = glassesEvent(message);
+    if (event !== undefined) {
+      for (const key of event.keys) this.apps.publish(key, message, event.deliveryClass, key);
+    }
+    switch (message.type) {
+      case "start_app":
+        void this.#startByMessage(message.packageName);
+        break;
+      case "stop_app":
+        // A client that stops an app which did not run waits for the state all the same.
+        if (!this.apps.stop(message.packageName)) this.#sendAppState();
+        break;
+      case "VAD":
+        this.#audio.markVoice(message.status === true || message.status === "true");
+        this.#setVoice(message.status === true || message.status === "true");
+        break;
+      case "glasses_connection_state":
+        this.#glassesGone = message.status === "DISCONNECTED";
+        this.microphone.update();
+        break;
+      case "local_transcription":
+        this.transcription.onLocalTranscription(message);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** A binary frame of the glasses: audio. */
+  receiveAudio(generation: number, frame: Uint8Array): void {
+    if (!this.#isCurrent(generation)) {
+      this.#world.metrics.audioFrames.inc({ fate: "stale" });
+      return;
+    }
+    this.microphone.noteAudio();
+    this.#audio.receive(frame);
+  }
+
+  /** A glasses socket has closed. Only that of the current generation matters: it starts the grace. */
+  glassesClosed(generation: number): void {
+    if (!this.#isCurrent(generation)) return;
+    this.#port = undefined;
+    this.microphone.glassesGone();
+    this.display.glassesGone();
+    this.#setState({ kind: "lost" });
+  }
+
+  /** From the next frame on, the glasses send this format. Remembered for the user. */
+  configureAudio(format: AudioFormat): void {
+    this.#audio.setFormat(format);
+    this.#world.users.saveAudioFormat(this.userId, format);
+  }
+
+  /** What a client is told of the session. Reading it changes nothing. */
+  snapshot(): SessionSnapshot {
+    const active = this.apps.inState("RUNNING", "GRACE_PERIOD", "RESURRECTING");
+    const demand = this.apps.subscriptions.mediaDemand();
+    return {
+      userId: this.userId,
+      startTime: new Date(this.#startedAtMs).toISOString(),
+      activeAppSessions: active,
+      loadingApps: this.apps.inState("CONNECTING"),
+      appSubscriptions: Object.fromEntries(
+        active.map((name) => [name, this.apps.subscriptions.literalsOf(name)]),
+      ),
+      requiresAudio: demand.pcm || demand.languages.length > 0,
+      minimumTranscriptionLanguages: demand.languages,
+      isTranscribing: this.#voiceActive,
+    };
+  }
+
+  /**
+   * Ends the session: audio is taken no more, the last words are waited for, the apps are told, everything is freed.
+   * @param appsClose what the apps' sockets are closed with, `glassesClose` that of the glasses.
+   * @returns the same promise to every caller; never rejects.
+   */
+  end(appsClose: Close = closes.sessionEnded, glassesClose: Close = closes.sessionEnded): Promise<void> {
+    this.#disposal ??= this.#dispose(appsClose, glassesClose);
+    return this.#disposal;
+  }
+
+  async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {
+    this.#setState({ kind: "end" });
+    this.#cancelGrace?.();
+    this.microphone.dispose();
+    await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
+    this.#abort.abort();
+    this.#cancelReview?.();
+    await this.#contained("apps", () => this.apps.dispose(appsClose));
+    await this.#contained("display", () => this.display.dispose());
+    await this.#contained("glasses", () => this.#port?.close(glassesClose));
+    this.#port = undefined;
+    this.#generation++;
+    this.#setState({ kind: "disposed" });
+    this.#onDisposed(this);
+  }
+
+  /** One manager's trouble must not keep the others from being disposed of. */
+  async #contained(where: string, run: () => unknown): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#world.metrics.errors.inc({ where: `dispose_${where}` });
+      this.#log.error({ err: error, where }, "disposal failed in part");
+    }
+  }
+
+  async #startByMessage(packageName: string): Promise<void> {
+    const starting = this.apps.start(packageName);
+    this.#sendAppState();
+    const result = await starting;
+    this.#sendAppState(result.success ? undefined : result.error.message);
+  }
+
+  #isCurrent(generation: number): boolean {
+    return this.#port !== undefined && generation === this.#generation && !this.disposed;
+  }
+
+  #setState(event: SessionEvent): void {
+    const from = this.state;
+    const { clock, config } = this.#world;
+    this.#state = nextSessionState(this.#state, event, clock.now(), config.limits.sessionGraceMs);
+    if (this.state === from) return;
+    this.#log.info({ from, to: this.state }, "session state");
+    this.#armGrace();
+  }
+
+  #armGrace(): void {
+    this.#cancelGrace?.();
+    if (!("untilMs" in this.#state)) return;
+    this.#cancelGrace = this.#world.clock.at(this.#state.untilMs, () => {
+      const next = nextSessionState(
+        this.#state,
+        { kind: "tick" },
+        this.#world.clock.now(),
+        this.#world.config.limits.sessionGraceMs,
+      );
+      if (next.name === "DISPOSING") void this.end();
+    });
+  }
+
+  #setVoice(active: boolean): void {
+    this.#voiceActive = active;
+  }
+
+  /** Looks at the demand for audio a moment from now: the SDK sends its list anew for every handler it registers. */
+  #reviewSoon(): void {
+    if (this.#cancelReview !== undefined || this.disposed) return;
+    this.#cancelReview = this.#world.clock.after(this.#world.config.limits.microphoneBatchMs, () => {
+      this.#cancelReview = undefined;
+      const demand = this.apps.subscriptions.mediaDemand();
+      this.#audio.setDemand({ languages: this.transcription.languagesFor(demand), pcm: demand.pcm });
+      this.microphone.update();
+      this.#sendAppState();
+    });
+  }
+
+  #sendAppState(error?: string): void {
+    this.#port?.send({
+      type: "app_state_change",
+      sessionId: this.userId,
+      userSession: this.snapshot(),
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+}

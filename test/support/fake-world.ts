@@ -1,0 +1,290 @@
+import type { AudioDemand, AudioLane, AudioLanes, LaneListener } from "../../src/audio/lanes.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
+import { sha256Hex } from "../../src/kernel/identity.ts";
+import type { Limits } from "../../src/kernel/limits.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { Metrics } from "../../src/kernel/metrics.ts";
+import type {
+  AppPort,
+  GlassesPort,
+  MessageClass,
+  SendResult,
+  WebhookOutcome,
+  Webhooks,
+} from "../../src/session/ports.ts";
+import { SessionStorage } from "../../src/session/session-storage.ts";
+import type { UserSession } from "../../src/session/user-session.ts";
+import type { AppRecord, UserRecord, UserStore } from "../../src/store/store.ts";
+import type { SessionRequest, StopRequest, ToApp } from "../../src/wire/apps.ts";
+import type { AudioFormat } from "../../src/wire/audio-format.ts";
+import type { Close } from "../../src/wire/close-codes.ts";
+import type { ToGlasses } from "../../src/wire/glasses.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+/** A glasses socket that records what it is sent. */
+export class FakeGlasses implements GlassesPort {
+  readonly sent: { readonly message: ToGlasses; readonly atMs: number }[] = [];
+  readonly #clock: FakeClock;
+  closed: Close | undefined;
+  /** While set, nothing can be delivered. */
+  blocked = false;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  send(message: ToGlasses): SendResult {
+    if (this.closed || this.blocked) return "dropped";
+    this.sent.push({ message, atMs: this.#clock.now() });
+    return "sent";
+  }
+
+  close(close: Close): void {
+    this.closed ??= close;
+  }
+
+  /** Everything sent of one type, oldest first. */
+  of<T extends ToGlasses["type"]>(type: T): Extract<ToGlasses, { type: T }>[] {
+    return this.sent
+      .map(({ message }) => message)
+      .filter((message): message is Extract<ToGlasses, { type: T }> => message.type === type);
+  }
+
+  /** Texts of the text walls shown, oldest first; an empty string for a cleared screen. */
+  get texts(): string[] {
+    return this.of("display_event").map(({ layout }) => (layout.layoutType === "text_wall" ? layout.text : ""));
+  }
+
+  get microphone(): boolean | undefined {
+    return this.of("microphone_state_change").at(-1)?.isMicrophoneEnabled;
+  }
+}
+
+/** An app socket that records what it is sent. */
+export class FakeApp implements AppPort {
+  readonly sent: ToApp[] = [];
+  readonly audio: Uint8Array[] = [];
+  closed: Close | undefined;
+  generation = 0;
+
+  send(message: ToApp, _class: MessageClass): SendResult {
+    if (this.closed) return "dropped";
+    this.sent.push(message);
+    return "sent";
+  }
+
+  sendAudio(pcm: Uint8Array): SendResult {
+    if (this.closed) return "dropped";
+    this.audio.push(pcm.slice());
+    return "sent";
+  }
+
+  close(close: Close): void {
+    this.closed ??= close;
+  }
+
+  /** Data events received, as `stream: data`. */
+  get events(): { streamType: string; data: unknown }[] {
+    return this.sent.flatMap((message) =>
+      message.type === "data_stream" ? [{ streamType: message.streamType, data: message.data }] : [],
+    );
+  }
+}
+
+/** A lane that records what it is told; `listener` plays the worker's part. */
+export class FakeLane implements AudioLane {
+  readonly listener: LaneListener;
+  readonly frames: Uint8Array[] = [];
+  readonly told: string[] = [];
+  demand: AudioDemand = { languages: [], pcm: false };
+  closed = false;
+
+  constructor(listener: LaneListener) {
+    this.listener = listener;
+  }
+
+  write(frame: Uint8Array): boolean {
+    this.frames.push(frame.slice());
+    return true;
+  }
+
+  setFormat(format: AudioFormat): void {
+    this.told.push(`format ${format.codec}`);
+  }
+
+  markVoice(active: boolean): void {
+    this.told.push(`voice ${active}`);
+  }
+
+  reset(): void {
+    this.told.push("reset");
+  }
+
+  setDemand(demand: AudioDemand): void {
+    this.demand = demand;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+class FakeLanes implements AudioLanes {
+  readonly opened: FakeLane[] = [];
+
+  open(listener: LaneListener): AudioLane {
+    const lane = new FakeLane(listener);
+    this.opened.push(lane);
+    return lane;
+  }
+}
+
+/** App servers that answer as `answer` says; each call is recorded. */
+class FakeWebhooks implements Webhooks {
+  readonly starts: SessionRequest[] = [];
+  readonly stops: StopRequest[] = [];
+  answer: (request: SessionRequest) => Promise<WebhookOutcome> = () => new Promise(() => {});
+
+  start(_app: AppRecord, request: SessionRequest): Promise<WebhookOutcome> {
+    this.starts.push(request);
+    return this.answer(request);
+  }
+
+  stop(_app: AppRecord, request: StopRequest): void {
+    this.stops.push(request);
+  }
+
+  async probe(): Promise<boolean> {
+    return true;
+  }
+}
+
+class FakeUsers implements UserStore {
+  readonly wanted = new Map<string, Set<string>>();
+  readonly formats = new Map<string, AudioFormat>();
+  loads = 0;
+
+  async loadUser(userId: string): Promise<UserRecord> {
+    this.loads++;
+    return {
+      userId,
+      audioFormat: this.formats.get(userId) ?? { codec: "pcm" },
+      wantedApps: [...(this.wanted.get(userId) ?? [])],
+    };
+  }
+
+  saveAudioFormat(userId: string, format: AudioFormat): void {
+    this.formats.set(userId, format);
+  }
+
+  saveWantedApp(userId: string, packageName: string, wanted: boolean): void {
+    const apps = this.wanted.get(userId) ?? new Set();
+    if (wanted) apps.add(packageName);
+    else apps.delete(packageName);
+    this.wanted.set(userId, apps);
+  }
+}
+
+export const captions = "com.example.captions";
+export const apiKey = "captions-key";
+
+/** A record of a background app with every permission and the key `apiKey`. */
+export function appRecord(packageName: string, over: Partial<AppRecord> = {}): AppRecord {
+  return {
+    packageName,
+    name: packageName,
+    publicUrl: "http://127.0.0.1:1",
+    type: "background",
+    apiKeyHash: sha256Hex(apiKey),
+    permissions: ["ALL"],
+    ...over,
+  };
+}
+
+/** Everything around the sessions, faked, on a clock that stands still. */
+export class FakeWorld {
+  readonly clock = new FakeClock();
+  readonly metrics = new Metrics();
+  readonly lanes = new FakeLanes();
+  readonly webhooks = new FakeWebhooks();
+  readonly users = new FakeUsers();
+  readonly records = new Map<string, AppRecord>([[captions, appRecord(captions)]]);
+  readonly storage: SessionStorage;
+  readonly limits: Limits;
+
+  constructor(env: Record<string, string> = {}) {
+    const config = loadConfig(env);
+    this.limits = config.limits;
+    this.storage = new SessionStorage({
+      config,
+      clock: this.clock,
+      log: createLog({ level: "silent", format: "json" }),
+      metrics: this.metrics,
+      lanes: this.lanes,
+      catalogue: {
+        get: (packageName) => this.records.get(packageName),
+        all: () => [...this.records.values()],
+      },
+      users: this.users,
+      webhooks: this.webhooks,
+      websocketUrl: (nonce) => `ws://server/s/${nonce}/app-ws`,
+    });
+  }
+
+  /** The user's session with a glasses socket attached. */
+  async connect(userId = "user@example.com"): Promise<Connected> {
+    const session = await this.storage.getOrCreate(userId);
+    const glasses = new FakeGlasses(this.clock);
+    return { session, glasses, generation: session.attachGlasses(glasses) };
+  }
+
+  /** The nonce of the latest webhook. */
+  get nonce(): string | undefined {
+    return this.webhooks.starts.at(-1)?.mentraOSWebsocketUrl.split("/").at(-2);
+  }
+
+  /** Connects an app's socket as the SDK does. `nonce`: of the webhook it follows, by default the latest. */
+  connectApp(session: UserSession, packageName = captions, nonce = this.nonce): FakeApp {
+    const app = new FakeApp();
+    const result = session.apps.accept(packageName, apiKey, nonce, app);
+    if (!("generation" in result)) throw new Error(`the app was refused: ${JSON.stringify(result)}`);
+    app.generation = result.generation;
+    return app;
+  }
+
+  /** Starts an app, connects its socket and subscribes it. */
+  async runApp(session: UserSession, packageName = captions, ...subscriptions: string[]): Promise<FakeApp> {
+    const started = session.apps.start(packageName);
+    const app = this.connectApp(session, packageName);
+    await started;
+    this.subscribe(session, app, packageName, ...subscriptions);
+    return app;
+  }
+
+  subscribe(session: UserSession, app: FakeApp, packageName: string, ...subscriptions: string[]): void {
+    session.apps.receive(packageName, app.generation, { type: "subscription_update", subscriptions });
+  }
+
+  show(session: UserSession, app: FakeApp, packageName: string, text: string, durationMs?: number): void {
+    session.apps.receive(packageName, app.generation, {
+      type: "display_event",
+      view: "main",
+      layout: { layoutType: "text_wall", text },
+      ...(durationMs === undefined ? {} : { durationMs }),
+    });
+  }
+
+  /** Value of a counter, summed over all labels that include `labels`. */
+  async count(metric: string, labels: Record<string, string> = {}): Promise<number> {
+    const found = await this.metrics.registry.getSingleMetric(metric)?.get();
+    return (found?.values ?? [])
+      .filter((value) => Object.entries(labels).every(([name, want]) => value.labels[name] === want))
+      .reduce((sum, value) => sum + value.value, 0);
+  }
+}
+
+export interface Connected {
+  readonly session: UserSession;
+  readonly glasses: FakeGlasses;
+  readonly generation: number;
+}
