@@ -21,6 +21,11 @@ export const limits = {
   silenceMs: 30_000,
   /** Any glasses socket that has been silent for this long is dead. */
   longSilenceMs: 15 * 60_000,
+  /** What a drain gives sockets to take their last frames. */
+  drainMs: 500,
+
+  // HTTP
+  httpBodyBytes: 1024 * 1024,
 
   // User sessions
   sessionGraceMs: 30_000,
@@ -37,6 +42,9 @@ export const limits = {
   appLateJoinMs: 60_000,
   webhookMs: 30_000,
   stopWebhookMs: 3_000,
+  probeMs: 2_000,
+  /** What is read of an app server's answer. */
+  webhookAnswerBytes: 16 * 1024,
   /** How long a returning app may take to come back before the server gives it up. */
   resurrectionMs: 5 * 60_000,
   subscriptionsPerApp: 64,
@@ -85,6 +93,12 @@ export const limits = {
   /** Utterances that may wait for a free decoder; one more is refused and counted. */
   utteranceQueue: 16,
   languagesPerSession: 4,
+
+  // Server
+  /** The main loop counts as stalled after standing still for this long. */
+  stallMs: 1_000,
+  /** Writes that may wait for the store; one more is refused and counted. */
+  storePending: 10_000,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof limits]: number };

@@ -10,6 +10,16 @@ export class Metrics {
   readonly sessions = this.#gauge("browline_user_sessions", "User sessions alive");
   readonly glassesSockets = this.#gauge("browline_glasses_sockets", "Open glasses sockets");
   readonly appSockets = this.#gauge("browline_app_sockets", "Open app sockets");
+  readonly upgradesRefused = this.#counter(
+    "browline_upgrades_refused_total",
+    "Sockets refused before their upgrade",
+    ["side", "code"],
+  );
+  readonly socketsClosed = this.#counter(
+    "browline_sockets_closed_total",
+    "Sockets that ended, by what ended them",
+    ["side", "cause"],
+  );
   readonly messagesIn = this.#counter("browline_messages_in_total", "Text messages received", ["side"]);
   readonly messagesOut = this.#counter("browline_messages_out_total", "Text messages sent", ["side"]);
   readonly messagesRejected = this.#counter(
@@ -42,6 +52,10 @@ export class Metrics {
   readonly lanesQuarantined = this.#counter(
     "browline_lanes_quarantined_total",
     "Lanes that killed their worker repeatedly",
+  );
+  readonly loopStalls = this.#counter(
+    "browline_loop_stalls_total",
+    "Times that the main loop stood still for over a second",
   );
   readonly errors = this.#counter("browline_errors_total", "Errors contained inside the server", ["where"]);
 

@@ -52,7 +52,9 @@ export class FakeGlasses implements GlassesPort {
 
   /** Texts of the text walls shown, oldest first; an empty string for a cleared screen. */
   get texts(): string[] {
-    return this.of("display_event").map(({ layout }) => (layout.layoutType === "text_wall" ? layout.text : ""));
+    return this.of("display_event").map(({ layout }) =>
+      layout.layoutType === "text_wall" ? layout.text : "",
+    );
   }
 
   get microphone(): boolean | undefined {

@@ -1,0 +1,17 @@
+/** What the main thread and the liveness thread tell each other. */
+
+/** The liveness thread's orders, at its start. */
+export interface LivenessSetup {
+  readonly host: string;
+  readonly port: number;
+  /** One 32-bit word that the main loop keeps changing. */
+  readonly heartbeat: SharedArrayBuffer;
+  readonly stallMs: number;
+}
+
+export type LivenessReport =
+  | { readonly kind: "listening"; readonly port: number }
+  | { readonly kind: "failed"; readonly code: string | undefined; readonly message: string }
+  /** Sent while the main loop stands still, so it arrives when it moves again. Epoch milliseconds. */
+  | { readonly kind: "stalled"; readonly sinceMs: number }
+  | { readonly kind: "recovered"; readonly lastedMs: number };

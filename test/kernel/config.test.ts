@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { ConfigError, loadConfig, settingsTable } from "../../src/kernel/config.ts";
+
+describe("the settings", () => {
+  test("have defaults that need no environment", () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({ host: "0.0.0.0", port: 8002, livezPort: 8003, recogniser: "auto" });
+    expect(config.audioWorkers).toBeGreaterThanOrEqual(1);
+    expect(config.limits.sessionGraceMs).toBe(30_000);
+  });
+
+  test("override the limits they stand for", () => {
+    const config = loadConfig({ BROWLINE_SESSION_GRACE_MS: "60000", BROWLINE_DISPLAY_INTERVAL_MS: "300" });
+    expect(config.limits).toMatchObject({ sessionGraceMs: 60_000, displayIntervalMs: 300 });
+  });
+
+  test("name every variable that is unknown or wrong, with what it may hold, and no secret", () => {
+    const load = () =>
+      loadConfig({
+        BROWLINE_PORT: "eighty",
+        BROWLINE_PROT: "80",
+        BROWLINE_PUBLIC_URL: "ftp://example.com",
+        BROWLINE_TOKEN_SECRET: "hunter2",
+        BROWLINE_TLS_CERT: "cert.pem",
+        OTHER: "anything",
+      });
+    expect(load).toThrow(ConfigError);
+    expect(load).toThrow(
+      [
+        "BROWLINE_PROT is not a setting of Browline",
+        'BROWLINE_PORT is "eighty", but takes a whole number from 0 to 65535',
+        'BROWLINE_PUBLIC_URL is "ftp://example.com", but takes an http:// or https:// address',
+        'BROWLINE_TOKEN_SECRET is "...", but takes at least 16 characters',
+        "BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together",
+      ].join("\n"),
+    );
+  });
+
+  test.each(["", "0", "65536", "-1", "1.5", " 80"])(
+    "take %p for a maximum of sessions as what it is",
+    (value) => {
+      const load = () => loadConfig({ BROWLINE_MAX_SESSIONS: value }).limits.maxSessions;
+      if (value === "") expect(load()).toBe(1_000);
+      else if (value === "65536") expect(load()).toBe(65_536);
+      else expect(load).toThrow("BROWLINE_MAX_SESSIONS");
+    },
+  );
+
+  test("are all in the README, with their defaults", async () => {
+    const readme = await Bun.file(new URL("../../README.md", import.meta.url)).text();
+    for (const { name, fallback, doc } of settingsTable) {
+      expect(readme).toContain(`| \`${name}\` | ${fallback === "" ? "" : `\`${fallback}\` `}| ${doc} |`);
+    }
+  });
+});
