@@ -11,6 +11,7 @@ import { createLog, type Logger } from "./kernel/log.ts";
 import { Metrics } from "./kernel/metrics.ts";
 import { SessionStorage } from "./session/session-storage.ts";
 import { SqliteStore } from "./store/sqlite-store.ts";
+import type { Store } from "./store/store.ts";
 import { closes } from "./wire/close-codes.ts";
 
 /** A server that listens. */
@@ -21,7 +22,9 @@ export interface RunningServer {
   readonly livezPort: number;
   readonly pool: AudioPool;
   readonly sessions: SessionStorage;
+  readonly store: Store;
   readonly metrics: Metrics;
+  readonly clock: SystemClock;
   /** Sends everyone away with the word that they may dial again, ends all sessions, stops all threads. */
   close(): Promise<void>;
 }
@@ -70,9 +73,21 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       codecs: ["pcm", "opus", ...(pool.codecs().lc3 ? ["lc3"] : [])],
       degraded: degradations(pool),
     });
-    const gateway = new Gateway({ config, clock, log, metrics, sessions, store, address, tokenSecret, health });
+    const gateway = new Gateway({
+      config,
+      clock,
+      log,
+      metrics,
+      sessions,
+      store,
+      address,
+      tokenSecret,
+      health,
+    });
     closers.push(() => gateway.close());
-    return { url: address.url, port: gateway.port, livezPort: liveness.port, pool, sessions, metrics, close };
+    const { port } = gateway;
+    const livezPort = liveness.port;
+    return { url: address.url, port, livezPort, pool, sessions, store, metrics, clock, close };
   } catch (error) {
     await close();
     throw error;
@@ -84,7 +99,8 @@ function degradations(pool: AudioPool): string[] {
   const missing: string[] = [];
   const speech = pool.recogniserStatus();
   if (!speech.available) missing.push(`Speech is off: ${speech.detail}`);
-  if (!pool.codecs().lc3) missing.push("LC3 audio is refused: liblc3.so.0 is missing (apt-get install liblc3-0)");
+  if (!pool.codecs().lc3)
+    missing.push("LC3 audio is refused: liblc3.so.0 is missing (apt-get install liblc3-0)");
   return missing;
 }
 
@@ -110,7 +126,8 @@ async function run(): Promise<void> {
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   greet(config, server);
-  server.pool.onRecogniserChange(({ available, detail }) => {
+  server.pool.onRecogniserChange(() => {
+    const { available, detail } = server.pool.recogniserStatus();
     if (available) log.info({ detail }, "speech is ready");
     else log.warn({ detail }, "speech is off");
   });
@@ -124,7 +141,7 @@ function greet(config: Config, { url, livezPort, pool }: RunningServer): void {
     `Browline listens on ${url} (glasses: /glasses-ws, apps: /app-ws, metrics: /metrics)`,
     `  liveness    port ${livezPort}, /livez`,
     `  data        ${config.dataDir}`,
-    `  recogniser  ${speech.available ? speech.detail : `off: ${speech.detail}`}`,
+    `  recogniser  ${speech.detail}`,
     `  codecs      PCM, Opus (${opus}), LC3 ${lc3 ? "(liblc3)" : "off: apt-get install liblc3-0"}`,
     "Next: bun run apps add PACKAGE URL registers an app, bun run glasses is a pair of simulated glasses,",
     "      bun run demo shows the whole way from a spoken word to the display.",

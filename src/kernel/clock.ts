@@ -192,14 +192,15 @@ export class SystemClock extends DeadlineClock {
     if (earliest === undefined || earliest >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = earliest;
-    const delay = Math.min(Math.max(0, earliest - this.now()), LONGEST_TIMER_MS);
+    // Rounded up: who has asked for a moment may rely on it having come.
+    const delay = Math.min(Math.max(0, Math.ceil(earliest - this.now())), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.#sweep(), delay);
   }
 
   #sweep(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     // Fixed before the loop: a callback that registers an already due deadline waits for the next turn.
-    const nowMs = this.now() + 0.5;
+    const nowMs = this.now();
     for (let run = this.#queue.takeDue(nowMs); run !== undefined; run = this.#queue.takeDue(nowMs)) {
       try {
         run();

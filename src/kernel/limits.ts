@@ -79,6 +79,10 @@ export const limits = {
   ringBytes: 64 * 1024,
   pcmRingBytes: 32 * 1024,
   recentAudioMs: 10_000,
+  /** A lane that nobody has listened to for this long lends its recent audio to others. */
+  recentIdleMs: 30_000,
+  /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */
+  audioLagMs: 5_000,
   pcmBatchMs: 20,
   /** A worker whose heartbeat word has stood still for this long is replaced. */
   workerSilenceMs: 2_000,

@@ -43,6 +43,8 @@ export function wantedMicrophone(facts: MicrophoneFacts): MicrophoneState {
 export interface MicrophoneMemory {
   /** What the present socket was told; undefined: nothing yet. */
   readonly confirmed: MicrophoneState | undefined;
+  /** When a socket that knew another state was last told a new one. */
+  readonly changedAtMs: number;
   readonly sentAtMs: number;
   /** Since when nobody has wanted the microphone; undefined while somebody does. */
   readonly unwantedSinceMs: number | undefined;
@@ -50,7 +52,7 @@ export interface MicrophoneMemory {
 
 /**
  * Whether to tell the glasses now, and when to look again. A new socket is told at once; a change at most once a
- * `microphoneDebounceMs`; off only after `microphoneHoldMs` without a wish; on is repeated every `microphoneKeepAliveMs`.
+ * `microphoneDebounceMs`, the first one at once; off only after `microphoneHoldMs` without a wish; on is repeated every `microphoneKeepAliveMs`.
  */
 export function decideMicrophone(
   wanted: MicrophoneState,
@@ -58,12 +60,12 @@ export function decideMicrophone(
   nowMs: number,
   limits: Limits,
 ): { send: MicrophoneState | undefined; wakeMs: number | undefined } {
-  const { confirmed, sentAtMs, unwantedSinceMs } = memory;
+  const { confirmed, changedAtMs, sentAtMs, unwantedSinceMs } = memory;
   if (confirmed === undefined) return { send: wanted, wakeMs: undefined };
   const holdEndsMs = (unwantedSinceMs ?? Number.NEGATIVE_INFINITY) + limits.microphoneHoldMs;
   const held = confirmed.enabled && !wanted.enabled && nowMs < holdEndsMs;
   if (!held && !sameState(wanted, confirmed)) {
-    const dueMs = sentAtMs + limits.microphoneDebounceMs;
+    const dueMs = changedAtMs + limits.microphoneDebounceMs;
     return nowMs < dueMs ? { send: undefined, wakeMs: dueMs } : { send: wanted, wakeMs: undefined };
   }
   if (!confirmed.enabled) return { send: undefined, wakeMs: undefined };
@@ -92,7 +94,12 @@ export interface MicrophoneHost {
 
 export class MicrophoneManager {
   readonly #host: MicrophoneHost;
-  #memory: MicrophoneMemory = { confirmed: undefined, sentAtMs: 0, unwantedSinceMs: undefined };
+  #memory: MicrophoneMemory = {
+    confirmed: undefined,
+    changedAtMs: Number.NEGATIVE_INFINITY,
+    sentAtMs: Number.NEGATIVE_INFINITY,
+    unwantedSinceMs: undefined,
+  };
   #connected = false;
   #cancelWake: Stop | undefined;
   /** When audio began to arrive that nobody wants; undefined while it does not. */
@@ -173,6 +180,14 @@ export class MicrophoneManager {
       bypassVad: state.bypassVad,
     });
     if (result === "dropped") return;
-    this.#memory = { ...this.#memory, confirmed: state, sentAtMs: this.#host.clock.now() };
+    const sentAtMs = this.#host.clock.now();
+    const { confirmed, changedAtMs } = this.#memory;
+    const changed = confirmed !== undefined && !sameState(confirmed, state);
+    this.#memory = {
+      ...this.#memory,
+      confirmed: state,
+      changedAtMs: changed ? sentAtMs : changedAtMs,
+      sentAtMs,
+    };
   }
 }

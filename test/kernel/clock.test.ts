@@ -66,6 +66,22 @@ describe("a clock", () => {
     expect(order).toEqual(["early"]);
   });
 
+  test("never runs a deadline early, not by a fraction of a millisecond", async () => {
+    const clock = new SystemClock(() => {});
+    const early: number[] = [];
+    const runs = Array.from({ length: 200 }, (_, i) => {
+      const done = Promise.withResolvers<void>();
+      const deadlineMs = clock.now() + i * 0.37;
+      clock.at(deadlineMs, () => {
+        if (clock.now() < deadlineMs) early.push(deadlineMs - clock.now());
+        done.resolve();
+      });
+      return done.promise;
+    });
+    await Promise.all(runs);
+    expect(early).toEqual([]);
+  });
+
   test("shows the same time in every thread", async () => {
     const clock = new SystemClock(() => {});
     const worker = new Worker(new URL("../support/clock-worker.ts", import.meta.url).href);

@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { packageName, Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
+
+/** What the main loop owes to everybody, whatever its workers do. */
+describe("while every audio worker spins", () => {
+  let stage: Stage;
+
+  afterEach(() => stage.close());
+
+  test("the server answers, routes messages and paces the display; the workers are replaced and the audio goes on", async () => {
+    stage = await Stage.open({ audioWorkers: 2, recogniser: "off" });
+    const app = await stage.wireApp("audio_chunk", "button_press");
+    const shownAt: number[] = [];
+    const glasses = await stage.glasses({ events: { onDisplay: () => shownAt.push(performance.now()) } });
+    glasses.startApp(packageName);
+    const session = await app.sessions.until(() => true);
+    await glasses.until(() => glasses.microphoneOn, "the microphone");
+    await until("audio at the app", () => session.audioBytes > 0);
+
+    for (const worker of [0, 1]) stage.server.pool.injectFault(worker, { fault: "spin", ms: 60_000 });
+    const stuck = () => stage.server.pool.stats().workers.every(({ heartbeatAgeMs }) => heartbeatAgeMs > 500);
+    await until("both workers to be stuck", stuck, 20_000);
+
+    const { url, livezPort } = stage.server;
+    expect(await (await fetch(`${url}/livez`)).text()).toBe("ok");
+    expect(await (await fetch(`http://127.0.0.1:${livezPort}/livez`)).text()).toBe("ok");
+    await glasses.roundTrip();
+    glasses.pressButton();
+    await session.messages.until(
+      (message) => message.type === "data_stream" && message.streamType === "button_press",
+    );
+    shownAt.length = 0;
+    for (let i = 0; i < 5; i++) app.show(session, `text ${i}`);
+    await glasses.until(() => glasses.displayText() === "text 4", "the last text", 10_000);
+    expect(shownAt.length).toBe(2);
+    expect(stuck()).toBe(true);
+
+    await until(
+      "both workers to be replaced",
+      () =>
+        stage.server.pool
+          .stats()
+          .workers.every(({ restarts, heartbeatAgeMs }) => restarts > 0 && heartbeatAgeMs < 1_000),
+      30_000,
+    );
+    const before = session.audioBytes;
+    await until("audio from the new worker", () => session.audioBytes > before, 10_000);
+    expect(await stage.count("browline_worker_restarts_total", { kind: "audio" })).toBe(2);
+    expect(glasses.connected).toBe(true);
+  }, 90_000);
+});
