@@ -13,6 +13,8 @@ export class FakeSessions implements Sessions {
   refusal: Fault | undefined;
   /** Awaited by `getOrCreate`. */
   loading: Promise<void> = Promise.resolve();
+  /** Calls of `getOrCreate` so far. */
+  asked = 0;
 
   get size(): number {
     return this.sessions.size;
@@ -23,6 +25,7 @@ export class FakeSessions implements Sessions {
   }
 
   async getOrCreate(userId: string): Promise<FakeSession> {
+    this.asked++;
     await this.loading;
     if (this.refusal !== undefined) throw this.refusal;
     const session = this.sessions.get(userId) ?? new FakeSession(userId);
@@ -97,7 +100,7 @@ export class FakeSession implements Session {
   }
 }
 
-export class FakeApps implements SessionApps {
+class FakeApps implements SessionApps {
   /** Key of each app that may connect. */
   readonly keys = new Map([["com.example.app", "key-123"]]);
   readonly running = new Set<string>();

@@ -4,12 +4,12 @@
  */
 export async function until<Value>(
   what: string,
-  look: () => Value | false | undefined,
+  look: () => Value | false | undefined | Promise<Value | false | undefined>,
   timeoutMs = 10_000,
 ): Promise<Value> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const seen = look();
+    const seen = await look();
     if (seen !== false && seen !== undefined) return seen;
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));

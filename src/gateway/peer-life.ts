@@ -1,0 +1,29 @@
+import type { Limits } from "../kernel/limits.ts";
+
+/**
+ * Decides when a silent peer is dead. Some proxies answer pings themselves and swallow pongs, so a pong that does not
+ * come proves nothing on a socket where none ever came: such a peer is given up only after a long silence.
+ */
+export class PeerLife {
+  #heardMs: number;
+  #answers = false;
+
+  constructor(nowMs: number) {
+    this.#heardMs = nowMs;
+  }
+
+  /** Bytes came in. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+  }
+
+  /** A sign came that the peer sends by itself at least as often as it is pinged: a pong, or a ping of its own. */
+  answered(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#answers = true;
+  }
+
+  isDead(nowMs: number, limits: Limits): boolean {
+    return nowMs - this.#heardMs >= (this.#answers ? limits.silenceMs : limits.longSilenceMs);
+  }
+}

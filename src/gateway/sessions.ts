@@ -1,0 +1,54 @@
+/**
+ * What the gateway asks of the domain. The session room's own classes fit these shapes; naming only what is used lets
+ * the sockets be tested without a session behind them.
+ */
+import type { Fault } from "../kernel/faults.ts";
+import type { AppPort, GlassesPort } from "../session/ports.ts";
+import type { AppMessage } from "../wire/apps.ts";
+import type { AudioFormat } from "../wire/audio-format.ts";
+import type { Close } from "../wire/close-codes.ts";
+import type { GlassesMessage, SessionSnapshot } from "../wire/glasses.ts";
+
+export interface Sessions {
+  /** Never a disposed one. */
+  getSession(userId: string): Session | undefined;
+  /** One creation at a time per user. Rejects with a `Fault`: AT_CAPACITY or SHUTTING_DOWN. */
+  getOrCreate(userId: string): Promise<Session>;
+  /** The session that an app means by its session id. */
+  findAppSession(sessionId: string, packageName: string): Session | undefined;
+  readonly size: number;
+}
+
+export interface Session {
+  readonly userId: string;
+  readonly disposed: boolean;
+  readonly apps: SessionApps;
+  /** Makes `port` the session's socket and acknowledges it. Returns the generation that its frames are to carry. */
+  attachGlasses(port: GlassesPort): number;
+  receiveGlasses(generation: number, message: GlassesMessage): void;
+  /** Synchronous and O(1); the bytes are copied before it returns. */
+  receiveAudio(generation: number, frame: Uint8Array): void;
+  glassesClosed(generation: number): void;
+  /** From the next frame on; remembered for the user. */
+  configureAudio(format: AudioFormat): void;
+  snapshot(): SessionSnapshot;
+}
+
+export type AppStartResult =
+  | { readonly success: true }
+  | { readonly success: false; readonly error: { readonly stage: string; readonly message: string } };
+
+export interface SessionApps {
+  start(packageName: string): Promise<AppStartResult>;
+  /** Whether there was something to stop. Its local effects are done when this returns. */
+  stop(packageName: string): boolean;
+  /** Checks key and state, and sends the ack through `port` if it lets the app in. `close`: another socket has won. */
+  accept(
+    packageName: string,
+    apiKey: string,
+    nonce: string | undefined,
+    port: AppPort,
+  ): { readonly generation: number } | { readonly fault: Fault } | { readonly close: Close };
+  receive(packageName: string, generation: number, message: AppMessage): void;
+  closed(packageName: string, generation: number): void;
+}

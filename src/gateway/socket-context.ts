@@ -1,0 +1,53 @@
+import type { Clock } from "../kernel/clock.ts";
+import { hashedId } from "../kernel/identity.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What all sockets of one gateway share. */
+export class SocketContext {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly sessions: Sessions;
+  readonly heartbeat: Heartbeat;
+  /** Set once the gateway drains: sockets that open later are sent away. */
+  draining = false;
+
+  constructor(parts: Pick<SocketContext, "clock" | "limits" | "log" | "metrics" | "sessions" | "heartbeat">) {
+    this.clock = parts.clock;
+    this.limits = parts.limits;
+    this.log = parts.log;
+    this.metrics = parts.metrics;
+    this.sessions = parts.sessions;
+    this.heartbeat = parts.heartbeat;
+  }
+
+  /** Runs what must not bring down a socket or the process. Returns whether it went through. */
+  contain(where: string, userId: string | undefined, run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      this.metrics.errors.inc({ where });
+      this.log.error({ user: userId && hashedId(userId), where, err: error }, "an error was contained");
+      return false;
+    }
+  }
+
+  /** Counts a frame that is not acted on. `type` as the peer wrote it, for the log. */
+  reject(side: "glasses" | "app", reason: string, type?: string): void {
+    this.metrics.messagesRejected.inc({ side, reason });
+    this.log.debug({ side, reason, type: type?.slice(0, 64) }, "frame not acted on");
+  }
+}
+
+/** Whether a text frame is larger than `limitBytes` in UTF-8, without encoding those that cannot be. */
+export function exceedsBytes(frame: string, limitBytes: number): boolean {
+  return (
+    frame.length > limitBytes || (frame.length * 3 > limitBytes && Buffer.byteLength(frame) > limitBytes)
+  );
+}

@@ -1,0 +1,183 @@
+import { Database } from "bun:sqlite";
+import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
+import type { AppRecord, UserRecord } from "./store.ts";
+
+/** Each entry takes the schema from its index to the next; `user_version` says how many have run. Append only. */
+const migrations = [
+  `CREATE TABLE app (
+     package_name TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     public_url TEXT NOT NULL,
+     type TEXT NOT NULL CHECK (type IN ('standard', 'background')),
+     api_key_hash TEXT NOT NULL,
+     permissions TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE user (
+     user_id TEXT PRIMARY KEY,
+     audio_format TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE wanted_app (
+     position INTEGER PRIMARY KEY AUTOINCREMENT,
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     UNIQUE (user_id, package_name)
+   ) STRICT;`,
+] as const;
+
+/** How long a write waits for another process to finish its own. */
+const busyMs = 5_000;
+
+interface AppRow {
+  package_name: string;
+  name: string;
+  public_url: string;
+  type: AppRecord["type"];
+  api_key_hash: string;
+  permissions: string;
+}
+
+/**
+ * The database file, synchronously: for the store's own thread and for command-line tools. Several processes may have it
+ * open at once.
+ */
+export class SqliteDatabase {
+  readonly #database: Database;
+  #closed = false;
+
+  /**
+   * Opens the file, makes it on first use, and brings its schema up to date.
+   * @throws Error with one line for the operator when it cannot be opened or was written by a newer version.
+   */
+  constructor(file: string) {
+    let database: Database | undefined;
+    try {
+      database = new Database(file, { create: true, readwrite: true, strict: true });
+      database.run(`PRAGMA busy_timeout = ${busyMs}`);
+      database.run("PRAGMA journal_mode = WAL");
+      database.run("PRAGMA synchronous = NORMAL");
+      migrate(database);
+    } catch (error) {
+      database?.close();
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`The database ${file} cannot be used: ${reason}`, { cause: error });
+    }
+    this.#database = database;
+  }
+
+  /** Changes whenever another connection, of this process or another, has committed something. */
+  dataVersion(): number {
+    const row = this.#database.query<{ data_version: number }, []>("PRAGMA data_version").get();
+    return row?.data_version ?? 0;
+  }
+
+  /** All apps, by package name. */
+  apps(): AppRecord[] {
+    return this.#database
+      .query<AppRow, []>("SELECT * FROM app ORDER BY package_name")
+      .all()
+      .map((row) => ({
+        packageName: row.package_name,
+        name: row.name,
+        publicUrl: row.public_url,
+        type: row.type,
+        apiKeyHash: row.api_key_hash,
+        permissions: JSON.parse(row.permissions),
+      }));
+  }
+
+  saveApp(app: AppRecord): void {
+    this.#database
+      .query(
+        `INSERT OR REPLACE INTO app (package_name, name, public_url, type, api_key_hash, permissions)
+         VALUES ($packageName, $name, $publicUrl, $type, $apiKeyHash, $permissions)`,
+      )
+      .run({
+        packageName: app.packageName,
+        name: app.name,
+        publicUrl: app.publicUrl,
+        type: app.type,
+        apiKeyHash: app.apiKeyHash,
+        permissions: JSON.stringify(app.permissions),
+      });
+  }
+
+  /** Whether there was one to remove. */
+  removeApp(packageName: string): boolean {
+    return this.#database.query("DELETE FROM app WHERE package_name = ?").run(packageName).changes > 0;
+  }
+
+  user(userId: string): UserRecord {
+    const row = this.#database
+      .query<{ audio_format: string }, [string]>("SELECT audio_format FROM user WHERE user_id = ?")
+      .get(userId);
+    const wanted = this.#database
+      .query<{ package_name: string }, [string]>(
+        "SELECT package_name FROM wanted_app WHERE user_id = ? ORDER BY position",
+      )
+      .all(userId);
+    return {
+      userId,
+      audioFormat: row === null ? defaultAudioFormat : readFormat(row.audio_format),
+      wantedApps: wanted.map(({ package_name }) => package_name),
+    };
+  }
+
+  saveAudioFormat(userId: string, format: AudioFormat): void {
+    this.#database
+      .query(
+        `INSERT INTO user (user_id, audio_format) VALUES (?, ?)
+         ON CONFLICT (user_id) DO UPDATE SET audio_format = excluded.audio_format`,
+      )
+      .run(userId, writeFormat(format));
+  }
+
+  saveWantedApp(userId: string, packageName: string, wanted: boolean): void {
+    const sql = wanted
+      ? "INSERT OR IGNORE INTO wanted_app (user_id, package_name) VALUES (?, ?)"
+      : "DELETE FROM wanted_app WHERE user_id = ? AND package_name = ?";
+    this.#database.query(sql).run(userId, packageName);
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#database.close();
+  }
+}
+
+function migrate(database: Database): void {
+  // Immediate: of two processes that start at once, the second waits and then finds nothing left to do.
+  database
+    .transaction(() => {
+      const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
+      const version = row?.user_version ?? 0;
+      if (version > migrations.length) {
+        throw new Error(
+          `it was written by a newer version (schema ${version}, this one knows ${migrations.length})`,
+        );
+      }
+      for (const migration of migrations.slice(version)) database.run(migration);
+      database.run(`PRAGMA user_version = ${migrations.length}`);
+    })
+    .immediate();
+}
+
+/** `pcm`, `opus`, or `lc3:40` with the size of a frame. */
+function writeFormat(format: AudioFormat): string {
+  return format.codec === "lc3" ? `lc3:${format.frameBytes}` : format.codec;
+}
+
+function readFormat(text: string): AudioFormat {
+  switch (text) {
+    case "pcm":
+    case "opus":
+      return { codec: text };
+    case "lc3:20":
+    case "lc3:40":
+    case "lc3:60":
+      return { codec: "lc3", frameBytes: text === "lc3:20" ? 20 : text === "lc3:40" ? 40 : 60 };
+    default:
+      return defaultAudioFormat;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The thread in which everything that touches the database happens, so that a slow disk never holds up the main loop. It
+ * carries out commands in order, and notices when another process has changed the catalogue.
+ */
+import { SqliteDatabase } from "../src/store/sqlite-database.ts";
+import type { UserRecord } from "../src/store/store.ts";
+import type { StoreCommand, StoreReport } from "../src/store/store-messages.ts";
+
+declare const self: Worker;
+
+/** How often other processes' changes are looked for. */
+const watchMs = 1_000;
+
+let database: SqliteDatabase | undefined;
+let watch: ReturnType<typeof setInterval> | undefined;
+let seenVersion = 0;
+
+self.onmessage = ({ data: command }: MessageEvent<StoreCommand>) => {
+  try {
+    const value = carryOut(command);
+    report({ kind: "done", id: command.id, ...(value === undefined ? {} : { value }) });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    report({ kind: "failed", id: command.id, message });
+  }
+};
+
+function carryOut(command: StoreCommand): UserRecord | boolean | undefined {
+  if (command.kind === "open") {
+    open(command.file);
+    return undefined;
+  }
+  if (command.kind === "close") {
+    clearInterval(watch);
+    database?.close();
+    database = undefined;
+    return undefined;
+  }
+  if (database === undefined) throw new Error("the store is not open");
+  switch (command.kind) {
+    case "loadUser":
+      return database.user(command.userId);
+    case "saveAudioFormat":
+      database.saveAudioFormat(command.userId, command.format);
+      return undefined;
+    case "saveWantedApp":
+      database.saveWantedApp(command.userId, command.packageName, command.wanted);
+      return undefined;
+    case "saveApp":
+      database.saveApp(command.app);
+      reportCatalogue(database);
+      return undefined;
+    case "removeApp": {
+      const removed = database.removeApp(command.packageName);
+      reportCatalogue(database);
+      return removed;
+    }
+    case "flush":
+      return undefined;
+  }
+}
+
+function open(file: string): void {
+  const opened = new SqliteDatabase(file);
+  database = opened;
+  seenVersion = opened.dataVersion();
+  reportCatalogue(opened);
+  watch = setInterval(() => {
+    try {
+      const version = opened.dataVersion();
+      if (version === seenVersion) return;
+      reportCatalogue(opened);
+      seenVersion = version;
+    } catch {
+      // A database that is busy for this long is looked at again with the next tick.
+    }
+  }, watchMs);
+}
+
+/** Before the answer to the command, so that whoever waited for it finds the change made. */
+function reportCatalogue(of: SqliteDatabase): void {
+  report({ kind: "catalogue", apps: of.apps() });
+}
+
+function report(message: StoreReport): void {
+  self.postMessage(message);
+}
