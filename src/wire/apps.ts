@@ -31,7 +31,6 @@ const schemas = {
 } as const;
 
 export type AppMessage = MessageOf<typeof schemas>;
-export type AppInit = Extract<AppMessage, { type: "tpa_connection_init" }>;
 
 /** Reads one text frame from an app socket. */
 export const parseAppMessage = messageParser(schemas, { connection_init: "tpa_connection_init" });

@@ -94,7 +94,7 @@ export class FakeApp implements AppPort {
 }
 
 /** A lane that records what it is told; `listener` plays the worker's part. */
-export class FakeLane implements AudioLane {
+class FakeLane implements AudioLane {
   readonly listener: LaneListener;
   readonly frames: Uint8Array[] = [];
   readonly told: string[] = [];

@@ -20,7 +20,7 @@ import { until } from "./until.ts";
 import { WireApp } from "./wire-app.ts";
 
 export const packageName = "com.example.captions";
-export const apiKey = "key-of-the-captions-app";
+const apiKey = "key-of-the-captions-app";
 const tokenSecret = "secret of the tests, long enough";
 
 /** A real server in this process, with what tests need of it; everything else connects through real sockets. */

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { verifyCoreToken } from "../../src/gateway/core-token.ts";
+import { loadSecrets } from "../../src/gateway/secrets.ts";
+import { sha256Hex } from "../../src/kernel/identity.ts";
+import { withAppDatabase } from "../../tools/app-database.ts";
+
+const root = join(import.meta.dir, "..", "..");
+let dataDir: string;
+
+beforeEach(() => {
+  dataDir = join(mkdtempSync(join(tmpdir(), "browline-commands-")), "data");
+});
+afterEach(() => rmSync(join(dataDir, ".."), { recursive: true }));
+
+interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+async function run(tool: string, args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+  const child = Bun.spawn([process.execPath, join(root, "tools", `${tool}.ts`), ...args], {
+    env: { ...process.env, BROWLINE_DATA_DIR: dataDir, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+describe("the token command", () => {
+  test("prints a token that the server accepts and nothing else, even before the server ever ran", async () => {
+    const { stdout, stderr, exitCode } = await run("token", ["Ada@Example.com"]);
+    expect([stderr, exitCode]).toEqual(["", 0]);
+    expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const { tokenSecret } = loadSecrets(dataDir, { tokenSecret: undefined });
+    expect(await verifyCoreToken(tokenSecret, stdout.trim())).toEqual({
+      kind: "valid",
+      userId: "ada@example.com",
+    });
+    expect(statSync(join(dataDir, "token-secret")).mode & 0o777).toBe(0o600);
+  });
+
+  test.each([[[]], [["nobody"]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
+    expect(await run("token", args)).toEqual({
+      stdout: "",
+      stderr: "usage: bun run token EMAIL\n",
+      exitCode: 1,
+    });
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("names a setting that does not exist", async () => {
+    const { stderr, exitCode } = await run("token", ["a@b.c"], { BROWLINE_PROT: "8002" });
+    expect([stderr, exitCode]).toEqual(["BROWLINE_PROT is not a setting of Browline\n", 1]);
+  });
+});
+
+describe("the apps command", () => {
+  const add = ["add", "com.example.captions", "http://127.0.0.1:7010", "--permission", "MICROPHONE"];
+
+  test("registers an app, shows its key once and keeps only its hash", async () => {
+    const { stdout, exitCode } = await run("apps", [...add, "--name", "Captions"]);
+    expect(exitCode).toBe(0);
+    const key = /API key.*: (\S+)\n/.exec(stdout)?.[1] ?? "";
+    expect(withAppDatabase(dataDir, (database) => database.apps())).toEqual([
+      {
+        packageName: "com.example.captions",
+        name: "Captions",
+        publicUrl: "http://127.0.0.1:7010",
+        type: "standard",
+        apiKeyHash: sha256Hex(key),
+        permissions: ["MICROPHONE"],
+      },
+    ]);
+    const { stdout: list } = await run("apps", ["list"]);
+    expect(list).toBe("com.example.captions\thttp://127.0.0.1:7010\tstandard\tMICROPHONE\tCaptions\n");
+  });
+
+  test("removes an app, and says when there is none", async () => {
+    await run("apps", add);
+    expect((await run("apps", ["remove", "com.example.captions"])).exitCode).toBe(0);
+    expect(await run("apps", ["remove", "com.example.captions"])).toEqual({
+      stdout: "",
+      stderr: "No app com.example.captions is registered.\n",
+      exitCode: 1,
+    });
+    expect(await run("apps", ["list"])).toEqual({
+      stdout: "",
+      stderr: "No app is registered.\n",
+      exitCode: 0,
+    });
+  });
+
+  test("refuses what it does not understand, without touching anything", async () => {
+    for (const args of [[], ["show"], ["remove"], ["add", "a.b"], ["list", "--all"]]) {
+      const { stderr, exitCode } = await run("apps", args);
+      expect(exitCode).toBe(1);
+      expect(stderr).not.toBe("");
+      expect(stderr).not.toContain("    at ");
+    }
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("says in one line that the data folder cannot be made", async () => {
+    writeFileSync(dataDir, "a file where the folder should be");
+    const { stderr, exitCode } = await run("apps", ["list"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith(`The data folder ${dataDir} cannot be made`);
+    expect(stderr.trimEnd()).not.toContain("\n");
+    rmSync(dataDir);
+  });
+});
+
+describe("the glasses command", () => {
+  test("says how to start a server when none answers", async () => {
+    // Port 1 is reserved and answers nowhere.
+    const { stderr, exitCode } = await run("glasses", ["--url", "http://127.0.0.1:1"]);
+    expect([stderr, exitCode]).toEqual([
+      "no server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      1,
+    ]);
+  });
+});

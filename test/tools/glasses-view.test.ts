@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import type { SessionSnapshot } from "../../src/wire/glasses.ts";
+import type { Layout, View } from "../../src/wire/layouts.ts";
+import { GlassesState } from "../../tools/glasses-state.ts";
+import { drawGlasses } from "../../tools/glasses-view.ts";
+
+const size = { columns: 80, rows: 24 };
+
+function snapshot(active: readonly string[], loading: readonly string[] = []): SessionSnapshot {
+  return {
+    userId: "u",
+    startTime: "",
+    activeAppSessions: active,
+    loadingApps: loading,
+    appSubscriptions: {},
+    requiresAudio: false,
+    minimumTranscriptionLanguages: [],
+    isTranscribing: false,
+  };
+}
+
+function show(state: GlassesState, layout: Layout, view: View = "main"): void {
+  state.callbacks.onDisplay?.({ type: "display_event", packageName: "a.b", view, layout });
+}
+
+const drawn = (state: GlassesState, prompt?: string) =>
+  Bun.stripANSI(drawGlasses(state, prompt, size).join("\n"));
+
+describe("the view of the glasses", () => {
+  test("fills the terminal exactly, whatever there is to show", () => {
+    const state = new GlassesState();
+    for (let i = 0; i < 200; i++) {
+      show(state, { layoutType: "text_wall", text: `${i} ${"long words ".repeat(30)}` });
+      for (const rows of [10, 24, 50]) {
+        const lines = drawGlasses(state, undefined, { columns: 60, rows });
+        expect(lines).toHaveLength(rows);
+        for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(60);
+      }
+    }
+  });
+
+  test("tells of connection, microphone, apps and what is being said", () => {
+    const state = new GlassesState();
+    expect(drawn(state)).toContain("○ connecting");
+    state.callbacks.onAck?.({ type: "connection_ack", sessionId: "u", userSession: snapshot([]) });
+    state.callbacks.onMicrophone?.(true, {
+      type: "microphone_state_change",
+      sessionId: "u",
+      isMicrophoneEnabled: true,
+      requiredData: ["pcm"],
+      bypassVad: false,
+    });
+    state.callbacks.onAppState?.({
+      type: "app_state_change",
+      sessionId: "u",
+      userSession: snapshot(["a.b"], ["c.d"]),
+    });
+    state.saying = "hello";
+    for (const part of ["● connected", "● microphone on", "a.b", "c.d (starting)", '"hello"', "a.b runs"]) {
+      expect(drawn(state)).toContain(part);
+    }
+    state.callbacks.onClose?.(1012, "Service restart");
+    for (const part of ["○ not connected", "○ microphone off", "connection lost (1012 Service restart)"]) {
+      expect(drawn(state)).toContain(part);
+    }
+  });
+
+  test("draws the main view, and the dashboard while the head is up", () => {
+    const state = new GlassesState();
+    show(state, { layoutType: "text_wall", text: "in front" });
+    show(state, { layoutType: "text_wall", text: "up there" }, "dashboard");
+    expect(drawn(state)).toContain("│ in front");
+    state.headUp = true;
+    expect(drawn(state)).toContain("│ up there");
+  });
+
+  test("keeps a caption that grows as one text, and does not let a text move the cursor", () => {
+    const state = new GlassesState();
+    for (const text of ["take", "take a", "take a photo please", "turn", "turn on\x1b[2J\x07 the lights"]) {
+      show(state, { layoutType: "text_wall", text });
+    }
+    expect(state.texts).toEqual(["take a photo please", "turn on\x1b[2J\x07 the lights"]);
+    const lines = drawGlasses(state, undefined, size).join("\n");
+    expect(lines).not.toContain("\x1b[2J");
+    expect(lines).not.toContain("\x07");
+  });
+
+  test("shows the line that is being typed", () => {
+    expect(drawn(new GlassesState(), "Say: hello")).toContain("Say: hello");
+  });
+});
