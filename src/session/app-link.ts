@@ -6,6 +6,7 @@ import type { Stop } from "../kernel/stop.ts";
 import type { AppRecord } from "../store/store.ts";
 import type { StopReason, ToApp } from "../wire/apps.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
+import type { Permission } from "../wire/streams.ts";
 import {
   type AppEvent,
   type AppState,
@@ -15,8 +16,10 @@ import {
   wakeAtMs,
 } from "./app-lifecycle.ts";
 import { HeldSubscriptions } from "./held-subscriptions.ts";
+import type { SessionApp } from "./manager.ts";
 import { type DeliveryClass, Outbox } from "./outbox.ts";
 import type { AppPort, WebhookOutcome } from "./ports.ts";
+import { grantedPermissions, isGranted } from "./subscriptions.ts";
 
 export type StartResult =
   | { readonly success: true }
@@ -51,8 +54,9 @@ const settledListMs = 1_000;
  * One app in one session: its state, its current socket, the events that wait while it has none, and the promise that
  * everyone who starts it shares. Every socket has a generation; what an older one says or does has no effect.
  */
-export class AppLink {
+export class AppLink implements SessionApp {
   readonly record: AppRecord;
+  readonly granted: ReadonlySet<string>;
   /** The id under which the app knows this session. */
   readonly sessionId: string;
   readonly held: HeldSubscriptions;
@@ -74,6 +78,7 @@ export class AppLink {
 
   constructor(record: AppRecord, sessionId: string, host: AppLinkHost) {
     this.record = record;
+    this.granted = grantedPermissions(record.permissions);
     this.sessionId = sessionId;
     this.#host = host;
     this.held = new HeldSubscriptions(host.clock, host.limits);
@@ -180,17 +185,10 @@ export class AppLink {
 
   /**
    * Delivers an event, or keeps it while the app is away.
-   * @param slot names the stream of a newest-wins event.
+   * @param slot names what a newest-wins event replaces.
    * @param supersedes a slot that this event makes pointless, as a final does its interims.
    */
-  deliver(
-    streamType: string,
-    data: unknown,
-    deliveryClass: DeliveryClass,
-    slot: string,
-    supersedes?: string,
-  ): void {
-    const message: ToApp = { type: "data_stream", sessionId: this.sessionId, streamType, data };
+  deliver(message: ToApp, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
     if (this.#port !== undefined && this.#interruption === undefined) {
       this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
       return;
@@ -204,6 +202,11 @@ export class AppLink {
   /** Sends to the current socket only: for what is pointless later. */
   send(message: ToApp): void {
     this.#port?.send(message, "control");
+  }
+
+  /** Whether the app has been granted a permission. */
+  may(permission: Permission): boolean {
+    return isGranted(this.granted, permission);
   }
 
   sendAudio(pcm: Uint8Array): void {

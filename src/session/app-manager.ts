@@ -6,15 +6,17 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { AppCatalogue, AppRecord, UserStore } from "../store/store.ts";
-import { type AppMessage, defaultSystemSettings, type StopReason } from "../wire/apps.ts";
+import { type AppMessage, defaultSystemSettings, type StopReason, type ToApp } from "../wire/apps.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { parseLayout } from "../wire/layouts.ts";
+import { type Stream, streamKey } from "../wire/streams.ts";
 import type { AppState } from "./app-lifecycle.ts";
 import { AppLink, type StartResult } from "./app-link.ts";
 import type { DisplayManager } from "./display-manager.ts";
+import type { Manager, SessionApp } from "./manager.ts";
 import type { DeliveryClass } from "./outbox.ts";
 import type { AppPort, Webhooks } from "./ports.ts";
-import { grantedPermissions, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+import { type RequestedStream, readSubscriptions, Subscriptions } from "./subscriptions.ts";
 
 /** What the manager needs of its session. */
 export interface AppHost {
@@ -29,6 +31,7 @@ export interface AppHost {
   /** Aborted when the session ends. */
   readonly signal: AbortSignal;
   readonly display: DisplayManager;
+  readonly managers: readonly Manager[];
   /** Address at which an app that was sent this nonce connects. */
   readonly websocketUrl: (nonce: string) => string;
   readonly userPresent: () => boolean;
@@ -44,6 +47,8 @@ export class AppManager {
   readonly subscriptions = new Subscriptions();
   readonly #host: AppHost;
   readonly #links = new Map<string, AppLink>();
+  /** Stream keys that an app has heard since its last connect. */
+  readonly #heard = new Map<string, Set<string>>();
 
   constructor(host: AppHost) {
     this.#host = host;
@@ -135,6 +140,10 @@ export class AppManager {
     });
     if (accepted === undefined || accepted === "notStarted") return { fault: new Fault("APP_NOT_STARTED") };
     if (accepted === "duplicate") return { close: closes.duplicate };
+    if (link !== undefined) {
+      this.#heard.delete(packageName);
+      for (const manager of this.#host.managers) manager.onAppConnected?.(link);
+    }
     return { generation: accepted };
   }
 
@@ -158,6 +167,10 @@ export class AppManager {
       case "tpa_connection_init":
         this.#host.metrics.messagesRejected.inc({ side: "app", reason: "repeated_init" });
         break;
+      default:
+        if (!this.#host.managers.some((manager) => manager.onAppMessage?.(link, message))) {
+          this.#host.metrics.messagesRejected.inc({ side: "app", reason: "unserved" });
+        }
     }
   }
 
@@ -166,19 +179,25 @@ export class AppManager {
     this.#links.get(packageName)?.lost(generation);
   }
 
+  /** An app that runs or is expected back. */
+  app(packageName: string): SessionApp | undefined {
+    const link = this.#links.get(packageName);
+    return link?.counts ? link : undefined;
+  }
+
+  /** All apps that run or are expected back. */
+  all(): readonly SessionApp[] {
+    return [...this.#links.values()].filter((link) => link.counts);
+  }
+
   /** Delivers an event to every app that hears the stream `key`. */
   publish(key: string, data: unknown, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
     for (const { packageName, literal } of this.subscriptions.match(key)) {
+      const link = this.#links.get(packageName);
+      if (link === undefined) continue;
+      const message: ToApp = { type: "data_stream", sessionId: link.sessionId, streamType: literal, data };
       const of = (name: string) => `${literal} ${name}`;
-      this.#links
-        .get(packageName)
-        ?.deliver(
-          literal,
-          data,
-          deliveryClass,
-          of(slot),
-          supersedes === undefined ? undefined : of(supersedes),
-        );
+      link.deliver(message, deliveryClass, of(slot), supersedes === undefined ? undefined : of(supersedes));
     }
   }
 
@@ -244,8 +263,8 @@ export class AppManager {
     }
   }
 
-  #subscribe(link: AppLink, requested: readonly (string | { readonly stream: string })[]): void {
-    const granted = grantedPermissions(link.record.permissions);
+  #subscribe(link: AppLink, requested: readonly RequestedStream[]): void {
+    const { granted } = link;
     const { streams, denied, overflow } = readSubscriptions(
       requested,
       granted,
@@ -257,6 +276,7 @@ export class AppManager {
     const commit = () => {
       this.subscriptions.replace(link.packageName, streams, granted);
       link.subscribed(this.subscriptions.literalsOf(link.packageName));
+      this.#tellWhatIsHeard(link, streams);
       this.#host.onChange();
     };
     if (streams.length === 0) {
@@ -285,10 +305,27 @@ export class AppManager {
     });
   }
 
-  /** Takes an app out of routing and off the screen. */
+  /** Newly heard streams may have something to say at once, such as the last known place. */
+  #tellWhatIsHeard(link: AppLink, streams: readonly Stream[]): void {
+    const before = this.#heard.get(link.packageName) ?? new Set();
+    const keys = streams.map(streamKey).filter((key) => key !== undefined);
+    const added = keys.filter((key) => !before.has(key));
+    this.#heard.set(link.packageName, new Set([...before, ...added]));
+    for (const manager of this.#host.managers) {
+      if (added.length > 0) manager.onAppHears?.(link, added);
+      manager.onSubscriptionsChanged?.();
+    }
+  }
+
+  /** Takes an app out of routing, off the screen and out of everything it has under way. */
   #erase(link: AppLink): void {
     this.subscriptions.remove(link.packageName);
+    this.#heard.delete(link.packageName);
     this.#host.display.removeApp(link.packageName);
+    for (const manager of this.#host.managers) {
+      manager.onAppGone?.(link.packageName);
+      manager.onSubscriptionsChanged?.();
+    }
   }
 
   #tellServerOfStop(link: AppLink, reason: StopReason): void {

@@ -1,7 +1,8 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId, hashedId } from "../kernel/identity.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
-import { type SessionWorld, UserSession } from "./user-session.ts";
+import type { SessionWorld } from "./session-world.ts";
+import { UserSession } from "./user-session.ts";
 
 /**
  * All sessions of this server, one a user. Look-ups answer at once, never throw, and never give out a session that is

@@ -25,24 +25,31 @@ export function grantedPermissions(listed: readonly string[]): ReadonlySet<strin
   return new Set(listed.map((name) => (name === "NOTIFICATIONS" ? "READ_NOTIFICATIONS" : name)));
 }
 
-function isGranted(granted: ReadonlySet<string>, permission: Permission | undefined): boolean {
+/** Whether a set of granted permissions covers `permission`; undefined asks for nothing. */
+export function isGranted(granted: ReadonlySet<string>, permission: Permission | undefined): boolean {
   return permission === undefined || granted.has(permission) || granted.has("ALL");
 }
+
+/** One entry of an app's `subscription_update`. */
+export type RequestedStream = string | { readonly stream: string; readonly rate?: string };
 
 /**
  * Reads the list of an app's `subscription_update`. What the app may not hear is left out and told; what is not
  * understood is kept, since it harms nobody. `overflow` counts what is beyond `most`.
  */
 export function readSubscriptions(
-  requested: readonly (string | { readonly stream: string })[],
+  requested: readonly RequestedStream[],
   granted: ReadonlySet<string>,
   most: number,
 ): { streams: Stream[]; denied: DeniedStream[]; overflow: number } {
-  const literals = [...new Set(requested.map((entry) => (typeof entry === "string" ? entry : entry.stream)))];
+  const rates = new Map(
+    requested.map((entry) => (typeof entry === "string" ? [entry, undefined] : [entry.stream, entry.rate])),
+  );
   const streams: Stream[] = [];
   const denied: DeniedStream[] = [];
-  for (const literal of literals.slice(0, most)) {
-    const stream = parseStream(literal);
+  for (const [literal, rate] of [...rates].slice(0, most)) {
+    const parsed = parseStream(literal);
+    const stream = parsed.kind === "plain" && rate !== undefined ? { ...parsed, rate } : parsed;
     const permission = requiredPermission(stream);
     if (permission !== undefined && !isGranted(granted, permission)) {
       const message = `${literal} needs the permission ${permission}, which this app has not been granted`;
@@ -51,7 +58,7 @@ export function readSubscriptions(
       streams.push(stream);
     }
   }
-  return { streams, denied, overflow: Math.max(0, literals.length - most) };
+  return { streams, denied, overflow: Math.max(0, rates.size - most) };
 }
 
 interface Entry {
@@ -96,6 +103,16 @@ export class Subscriptions {
   /** The strings an app is subscribed with. */
   literalsOf(packageName: string): readonly string[] {
     return this.#apps.get(packageName)?.streams.map((stream) => stream.literal) ?? [];
+  }
+
+  /** Everything an app is subscribed to. */
+  streamsOf(packageName: string): readonly Stream[] {
+    return this.#apps.get(packageName)?.streams ?? [];
+  }
+
+  /** Packages with a list, empty ones included. */
+  packages(): Iterable<string> {
+    return this.#apps.keys();
   }
 
   /** Everyone who hears an event of the stream `key`; those who subscribed to everything only where they may. */

@@ -3,17 +3,8 @@ import type { Metrics } from "../kernel/metrics.ts";
 import type { TranscriptionData } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
 import { defaultLanguage } from "../wire/streams.ts";
-import type { DeliveryClass } from "./outbox.ts";
+import type { Publish } from "./manager.ts";
 import type { MediaDemand } from "./subscriptions.ts";
-
-/** An event for whoever listens to the stream `key`. */
-export type Publish = (
-  key: string,
-  data: unknown,
-  deliveryClass: DeliveryClass,
-  slot: string,
-  supersedes?: string,
-) => void;
 
 /** What the manager needs of its session. */
 export interface TranscriptionHost {

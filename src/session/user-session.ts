@@ -1,10 +1,6 @@
-import type { AudioLanes } from "../audio/lanes.ts";
-import type { Clock } from "../kernel/clock.ts";
-import type { Config } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { AppCatalogue, UserRecord, UserStore } from "../store/store.ts";
+import type { UserRecord } from "../store/store.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
@@ -12,23 +8,12 @@ import { AppManager } from "./app-manager.ts";
 import { AudioManager } from "./audio-manager.ts";
 import { DisplayManager } from "./display-manager.ts";
 import { glassesEvent } from "./glasses-events.ts";
+import type { Manager, SessionContext } from "./manager.ts";
+import { createManagers } from "./managers.ts";
 import { MicrophoneManager } from "./microphone-manager.ts";
-import type { GlassesPort, SendResult, Webhooks } from "./ports.ts";
+import type { GlassesPort, SendResult } from "./ports.ts";
+import type { SessionWorld } from "./session-world.ts";
 import { TranscriptionManager } from "./transcription-manager.ts";
-
-/** The world as a session sees it; shared by all sessions. */
-export interface SessionWorld {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly lanes: AudioLanes;
-  readonly catalogue: AppCatalogue;
-  readonly users: UserStore;
-  readonly webhooks: Webhooks;
-  /** Address at which an app that was sent this nonce connects. */
-  readonly websocketUrl: (nonce: string) => string;
-}
 
 /**
  * A session's life. It is made for a socket that is about to open, lives through drops of `sessionGraceMs`, and once it
@@ -85,6 +70,7 @@ export class UserSession {
   readonly microphone: MicrophoneManager;
   readonly transcription: TranscriptionManager;
   readonly #audio: AudioManager;
+  readonly #managers: readonly Manager[];
   readonly #world: SessionWorld;
   readonly #log: Logger;
   readonly #wantedApps: readonly string[];
@@ -124,12 +110,28 @@ export class UserSession {
       send,
       foregroundApp: () => this.apps.foreground,
     });
+    const context: SessionContext = {
+      userId: user.userId,
+      clock,
+      limits,
+      metrics,
+      log,
+      signal: this.#abort.signal,
+      glassesConnected: () => this.#port !== undefined,
+      sendToGlasses: send,
+      publish: (...event) => this.apps.publish(...event),
+      app: (packageName) => this.apps.app(packageName),
+      apps: () => this.apps.all(),
+      isHeard: (key) => this.apps.subscriptions.match(key).length > 0,
+    };
+    this.#managers = createManagers(context, world, user);
     this.apps = new AppManager({
       userId: user.userId,
       clock,
       limits,
       metrics,
       log,
+      managers: this.#managers,
       catalogue: world.catalogue,
       users: world.users,
       webhooks: world.webhooks,
@@ -209,6 +211,7 @@ export class UserSession {
     this.#audio.glassesConnected();
     this.microphone.glassesConnected();
     this.display.glassesConnected();
+    for (const manager of this.#managers) manager.onGlassesConnected?.(returning);
     if (returning) {
       this.#sendAppState();
       this.apps.userReturned();
@@ -228,6 +231,7 @@ export class UserSession {
     if (event !== undefined) {
       for (const key of event.keys) this.apps.publish(key, message, event.deliveryClass, key);
     }
+    for (const manager of this.#managers) manager.onGlassesMessage?.(message);
     switch (message.type) {
       case "start_app":
         void this.#startByMessage(message.packageName);
@@ -268,6 +272,7 @@ export class UserSession {
     this.#port = undefined;
     this.microphone.glassesGone();
     this.display.glassesGone();
+    for (const manager of this.#managers) manager.onGlassesGone?.();
     this.#setState({ kind: "lost" });
   }
 
@@ -314,6 +319,7 @@ export class UserSession {
     this.#cancelReview?.();
     await this.#contained("apps", () => this.apps.dispose(appsClose));
     await this.#contained("display", () => this.display.dispose());
+    for (const manager of this.#managers) await this.#contained("manager", () => manager.dispose?.());
     await this.#contained("glasses", () => this.#port?.close(glassesClose));
     this.#port = undefined;
     this.#generation++;

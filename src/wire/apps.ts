@@ -1,6 +1,10 @@
 import { Type } from "@sinclair/typebox";
+import type { Capabilities } from "./capabilities.ts";
 import { type MessageOf, messageParser, timestamp } from "./schema.ts";
 import type { Permission } from "./streams.ts";
+
+/** Ids that apps make up. Bounded, since they are kept as keys. */
+const requestId = Type.String({ minLength: 1, maxLength: 256 });
 
 /**
  * Text messages from apps that this server acts on: message type -> fields. `packageName` and `sessionId` of a frame are
@@ -28,6 +32,85 @@ const schemas = {
     timestamp,
   }),
   ownership_release: Type.Object({ reason: Type.Optional(Type.String()), timestamp }),
+  dashboard_content_update: Type.Object({
+    content: Type.String(),
+    modes: Type.Array(Type.String()),
+    timestamp,
+  }),
+  dashboard_system_update: Type.Object({
+    section: Type.Union([
+      Type.Literal("topLeft"),
+      Type.Literal("topRight"),
+      Type.Literal("bottomLeft"),
+      Type.Literal("bottomRight"),
+    ]),
+    content: Type.String(),
+    timestamp,
+  }),
+  dashboard_mode_change: Type.Object({
+    mode: Type.Union([Type.Literal("none"), Type.Literal("main"), Type.Literal("expanded")]),
+    timestamp,
+  }),
+  photo_request: Type.Object({
+    requestId,
+    saveToGallery: Type.Optional(Type.Boolean()),
+    customWebhookUrl: Type.Optional(Type.String()),
+    authToken: Type.Optional(Type.String()),
+    /** Vocabularies differ by generation of phone, so these are passed on as they are. */
+    size: Type.Optional(Type.String()),
+    compress: Type.Optional(Type.String()),
+    sound: Type.Optional(Type.Boolean()),
+    timestamp,
+  }),
+  audio_play_request: Type.Object({
+    requestId,
+    audioUrl: Type.String({ minLength: 1 }),
+    volume: Type.Optional(Type.Number()),
+    stopOtherAudio: Type.Optional(Type.Boolean()),
+    trackId: Type.Optional(Type.Number()),
+    timestamp,
+  }),
+  /** Without a track: all of the app's. */
+  audio_stop_request: Type.Object({ trackId: Type.Optional(Type.Number()), timestamp }),
+  rgb_led_control: Type.Object({
+    requestId,
+    action: Type.Union([Type.Literal("on"), Type.Literal("off")]),
+    color: Type.Optional(Type.String()),
+    ontime: Type.Optional(Type.Number({ minimum: 0 })),
+    offtime: Type.Optional(Type.Number({ minimum: 0 })),
+    count: Type.Optional(Type.Number({ minimum: 0 })),
+    timestamp,
+  }),
+  location_poll_request: Type.Object({
+    correlationId: requestId,
+    accuracy: Type.Optional(Type.String()),
+    timestamp,
+  }),
+  request_wifi_setup: Type.Object({ reason: Type.Optional(Type.String()), timestamp }),
+  rtmp_stream_request: Type.Object({ rtmpUrl: Type.Optional(Type.String()), timestamp }),
+  rtmp_stream_stop: Type.Object({ streamId: Type.Optional(Type.String()), timestamp }),
+  managed_stream_request: Type.Object({ timestamp }),
+  managed_stream_stop: Type.Object({ timestamp }),
+  stream_status_check: Type.Object({ timestamp }),
+  app_broadcast_message: Type.Object({ payload: Type.Unknown(), messageId: requestId, timestamp }),
+  app_direct_message: Type.Object({
+    targetUserId: Type.String({ minLength: 1 }),
+    payload: Type.Unknown(),
+    messageId: requestId,
+    timestamp,
+  }),
+  app_room_join: Type.Object({
+    roomId: requestId,
+    roomConfig: Type.Optional(
+      Type.Object({
+        maxUsers: Type.Optional(Type.Number({ minimum: 1 })),
+        isPrivate: Type.Optional(Type.Boolean()),
+        metadata: Type.Optional(Type.Unknown()),
+      }),
+    ),
+    timestamp,
+  }),
+  app_room_leave: Type.Object({ roomId: requestId, timestamp }),
 } as const;
 
 export type AppMessage = MessageOf<typeof schemas>;
@@ -87,7 +170,114 @@ export type ToApp =
       readonly data: unknown;
     }
   | { readonly type: "permission_error"; readonly message: string; readonly details: readonly DeniedStream[] }
-  | { readonly type: "app_stopped"; readonly reason: StopReason; readonly message?: string };
+  | { readonly type: "app_stopped"; readonly reason: StopReason; readonly message?: string }
+  /** Makes the SDK forget its system settings: an `augmentos_settings_update` has to follow. */
+  | {
+      readonly type: "settings_update";
+      readonly packageName: string;
+      readonly settings: readonly AppSetting[];
+    }
+  /** Replaces the whole map in the app: never a part of it. */
+  | {
+      readonly type: "augmentos_settings_update";
+      readonly sessionId: string;
+      readonly settings: SystemSettings;
+    }
+  | {
+      readonly type: "capabilities_update";
+      readonly capabilities: Capabilities | null;
+      readonly modelName: string | null;
+    }
+  | { readonly type: "device_state_update"; readonly state: DeviceState; readonly fullSnapshot: boolean }
+  | { readonly type: "dashboard_mode_changed"; readonly mode: DashboardMode }
+  | { readonly type: "custom_message"; readonly action: string; readonly payload: unknown }
+  | {
+      readonly type: "audio_play_response";
+      readonly requestId: string;
+      readonly success: boolean;
+      readonly error?: string;
+      /** Milliseconds. */
+      readonly duration?: number;
+    }
+  | {
+      readonly type: "rgb_led_control_response";
+      readonly requestId: string;
+      readonly success: boolean;
+      readonly error?: string;
+    }
+  | {
+      readonly type: "rtmp_stream_status";
+      readonly streamId: string;
+      readonly status: "error" | "stopped";
+      readonly errorDetails?: string;
+      readonly appId: string;
+    }
+  | {
+      readonly type: "managed_stream_status";
+      readonly streamId: string;
+      readonly status: "error" | "stopped";
+      readonly message?: string;
+    }
+  | { readonly type: "stream_status_check_response"; readonly hasActiveStream: boolean }
+  | {
+      readonly type: "app_message_received";
+      readonly payload: unknown;
+      readonly messageId: string;
+      readonly senderUserId: string;
+      readonly senderSessionId: string;
+      readonly roomId?: string;
+    }
+  | {
+      readonly type: "app_direct_message_response";
+      readonly messageId: string;
+      readonly success: boolean;
+      readonly error?: string;
+      readonly targetUserId: string;
+    }
+  | {
+      readonly type: "app_user_joined";
+      readonly userId: string;
+      readonly sessionId: string;
+      readonly joinedAt: string;
+      readonly roomId?: string;
+    }
+  | {
+      readonly type: "app_user_left";
+      readonly userId: string;
+      readonly sessionId: string;
+      readonly leftAt: string;
+      readonly roomId?: string;
+    }
+  | {
+      readonly type: "app_room_updated";
+      readonly roomId: string;
+      readonly updateType: "user_joined" | "user_left" | "config_changed" | "room_closed";
+      readonly roomData: {
+        readonly memberCount: number;
+        readonly maxUsers?: number;
+        readonly isPrivate: boolean;
+        readonly metadata?: unknown;
+      };
+    };
+
+export type DashboardMode = "none" | "main" | "expanded";
+
+/** What is known of the glasses and their phone. Absent: not known, or not part of this update; null: no longer so. */
+export interface DeviceState {
+  readonly connected?: boolean;
+  readonly modelName?: string | null;
+  readonly wifiConnected?: boolean | null;
+  readonly wifiSsid?: string | null;
+  readonly wifiLocalIp?: string | null;
+  readonly batteryLevel?: number | null;
+  readonly charging?: boolean | null;
+  readonly caseBatteryLevel?: number | null;
+  readonly caseCharging?: boolean | null;
+  readonly caseOpen?: boolean | null;
+  readonly caseRemoved?: boolean | null;
+  readonly hotspotEnabled?: boolean | null;
+  readonly hotspotSsid?: string | null;
+}
 
 export type StopReason = "user_disabled" | "system_stop" | "error";
 

@@ -42,9 +42,56 @@ const schemas = {
     startTime: Type.Optional(Type.Number()),
     endTime: Type.Optional(Type.Number()),
     transcribeLanguage: Type.Optional(Type.String()),
+    speakerId: Type.Optional(Type.Unknown()),
     provider: Type.Optional(Type.String()),
     timestamp,
   }),
+  core_status_update: Type.Object({
+    status: Type.Object({
+      status: Type.Object({
+        core_info: Type.Record(Type.String(), Type.Unknown()),
+        connected_glasses: Type.Record(Type.String(), Type.Unknown()),
+        glasses_settings: Type.Record(Type.String(), Type.Unknown()),
+      }),
+    }),
+    timestamp,
+  }),
+  request_settings: Type.Object({ timestamp }),
+  settings_update_request: Type.Object({ timestamp }),
+  dashboard_state: Type.Object({ isOpen: Type.Optional(Type.Boolean()), timestamp }),
+  open_dashboard: Type.Object({ timestamp }),
+  /** Success, the nested error of older phones, or the flat error of newer ones. */
+  photo_response: Type.Object({
+    requestId: Type.String({ minLength: 1 }),
+    success: Type.Optional(Type.Boolean()),
+    photoUrl: Type.Optional(Type.String()),
+    error: Type.Optional(
+      Type.Object({ code: Type.Optional(Type.String()), message: Type.Optional(Type.String()) }),
+    ),
+    errorCode: Type.Optional(Type.String()),
+    errorMessage: Type.Optional(Type.String()),
+    timestamp,
+  }),
+  photo_taken: Type.Object({ timestamp }),
+  audio_play_response: Type.Object({
+    requestId: Type.String({ minLength: 1 }),
+    success: Type.Boolean(),
+    error: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    duration: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+    timestamp,
+  }),
+  rgb_led_control_response: Type.Object({
+    requestId: Type.String({ minLength: 1 }),
+    success: Type.Boolean(),
+    error: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    timestamp,
+  }),
+  vps_coordinates: Type.Object({ timestamp }),
+  video_stream_response: Type.Object({ timestamp }),
+  swipe_volume_status: Type.Object({ timestamp }),
+  switch_status: Type.Object({ timestamp }),
+  /** The phone listens for its own local apps. */
+  phone_subscription_update: Type.Object({ subscriptions: Type.Array(Type.String()), timestamp }),
 } as const;
 
 export type GlassesMessage = MessageOf<typeof schemas>;
@@ -89,7 +136,64 @@ export type ToGlasses =
       readonly view: View;
       readonly layout: Layout;
       readonly durationMs?: number;
-    };
+    }
+  | {
+      readonly type: "photo_request";
+      readonly sessionId: string;
+      readonly requestId: string;
+      /** Package name of the app. */
+      readonly appId: string;
+      /** Where the glasses are to upload the picture. */
+      readonly webhookUrl: string;
+      readonly authToken?: string;
+      readonly size: string;
+      readonly compress: string;
+      readonly flash: boolean;
+      readonly sound: boolean;
+      readonly saveToGallery: boolean;
+    }
+  | {
+      readonly type: "audio_play_request";
+      readonly sessionId: string;
+      readonly requestId: string;
+      readonly packageName: string;
+      readonly appId: string;
+      readonly audioUrl: string;
+      /** 0 to 1. */
+      readonly volume: number;
+      readonly stopOtherAudio: boolean;
+      readonly trackId: number;
+    }
+  | {
+      readonly type: "audio_stop_request";
+      readonly sessionId: string;
+      readonly appId: string;
+      readonly trackId?: number;
+    }
+  | {
+      readonly type: "rgb_led_control";
+      readonly sessionId: string;
+      readonly requestId: string;
+      readonly appId: string;
+      readonly packageName: string;
+      readonly action: "on" | "off";
+      readonly color: string;
+      readonly ontime: number;
+      readonly offtime: number;
+      readonly count: number;
+    }
+  | { readonly type: "show_wifi_setup"; readonly reason?: string; readonly appPackageName: string }
+  | { readonly type: "set_location_tier"; readonly tier: string }
+  | { readonly type: "request_single_location"; readonly accuracy: string; readonly correlationId: string }
+  | {
+      readonly type: "settings_update";
+      readonly sessionId: string;
+      readonly settings: Readonly<Record<string, unknown>>;
+      readonly success?: true;
+      readonly message?: string;
+    }
+  /** An event for the phone's own local apps. */
+  | { readonly type: "data_stream"; readonly streamType: string; readonly data: unknown };
 
 /** Answer to a client's JSON ping: exactly this, at once. */
 export const pong = '{"type":"pong"}';

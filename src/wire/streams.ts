@@ -21,7 +21,13 @@ export type Stream =
   | { readonly kind: "setting"; readonly literal: string; readonly key: string }
   /** `*` and `all`: every stream. */
   | { readonly kind: "wildcard"; readonly literal: string }
-  | { readonly kind: "plain"; readonly literal: string; readonly name: string }
+  | {
+      readonly kind: "plain";
+      readonly literal: string;
+      readonly name: string;
+      /** How often or exactly, for `location_stream`. */
+      readonly rate?: string;
+    }
   /** Kept, since a newer app may know streams that this server does not, but never matched. */
   | { readonly kind: "unknown"; readonly literal: string };
 

@@ -23,7 +23,7 @@ describe("messages of the glasses", () => {
     ["null", "malformed"],
     ["[]", "malformed"],
     ['{"type":7}', "malformed"],
-    ['{"type":"switch_status"}', "unknown"],
+    ['{"type":"udp_register"}', "unknown"],
     ['{"type":"__proto__"}', "unknown"],
     ['{"type":"toString"}', "unknown"],
     ['{"type":"VAD","status":"yes"}', "invalid"],
