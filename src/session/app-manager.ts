@@ -6,7 +6,8 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { AppCatalogue, AppRecord, UserStore } from "../store/store.ts";
-import { type AppMessage, defaultSystemSettings, type StopReason, type ToApp } from "../wire/apps.ts";
+import type { AppMessage, AppSetting, StopReason, SystemSettings, ToApp } from "../wire/apps.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { parseLayout } from "../wire/layouts.ts";
 import { type Stream, streamKey } from "../wire/streams.ts";
@@ -17,6 +18,15 @@ import type { Manager, SessionApp } from "./manager.ts";
 import type { DeliveryClass } from "./outbox.ts";
 import type { AppPort, Webhooks } from "./ports.ts";
 import { type RequestedStream, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+
+/** What an app learns with its acknowledgement. */
+export interface AppGreeting {
+  /** The app's own settings, with the user's values. */
+  readonly settings: readonly AppSetting[];
+  readonly systemSettings: SystemSettings;
+  /** Undefined while the model of the glasses is not known. */
+  readonly capabilities: Capabilities | undefined;
+}
 
 /** What the manager needs of its session. */
 export interface AppHost {
@@ -35,6 +45,7 @@ export interface AppHost {
   /** Address at which an app that was sent this nonce connects. */
   readonly websocketUrl: (nonce: string) => string;
   readonly userPresent: () => boolean;
+  readonly greeting: (packageName: string) => AppGreeting;
   /** An app came, went or changed its mind: the user is to be told, and the demand for audio looked at again. */
   readonly onChange: () => void;
 }
@@ -131,12 +142,14 @@ export class AppManager {
       link?.refuseKey();
       return { fault: new Fault("INVALID_API_KEY") };
     }
+    const { settings, systemSettings, capabilities } = this.#host.greeting(packageName);
     const accepted = link?.accept(port, nonce, {
       type: "tpa_connection_ack",
       sessionId: this.sessionIdOf(packageName),
-      settings: [],
-      mentraosSettings: defaultSystemSettings,
-      augmentosSettings: defaultSystemSettings,
+      settings,
+      mentraosSettings: systemSettings,
+      augmentosSettings: systemSettings,
+      ...(capabilities === undefined ? {} : { capabilities }),
     });
     if (accepted === undefined || accepted === "notStarted") return { fault: new Fault("APP_NOT_STARTED") };
     if (accepted === "duplicate") return { close: closes.duplicate };

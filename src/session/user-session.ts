@@ -1,6 +1,7 @@
 import type { Logger } from "../kernel/log.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { UserRecord } from "../store/store.ts";
+import { defaultSystemSettings } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
@@ -139,6 +140,7 @@ export class UserSession {
       display: this.display,
       websocketUrl: world.websocketUrl,
       userPresent: () => this.#port !== undefined,
+      greeting: () => ({ settings: [], systemSettings: defaultSystemSettings, capabilities: undefined }),
       onChange: () => this.#reviewSoon(),
     });
     this.transcription = new TranscriptionManager({

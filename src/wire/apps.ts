@@ -160,6 +160,8 @@ export type ToApp =
       /** The SDK reads `mentraosSettings`; older lines read `augmentosSettings`. */
       readonly mentraosSettings: SystemSettings;
       readonly augmentosSettings: SystemSettings;
+      /** Absent while the model of the glasses is not known. */
+      readonly capabilities?: Capabilities;
     }
   | { readonly type: "tpa_connection_error"; readonly code: string; readonly message: string }
   | {
