@@ -46,10 +46,15 @@ export class RecentAudio {
     Atomics.store(this.#header, settledWord, BigInt(sample));
   }
 
-  /** Forgets all audio and starts the count at zero, for the next session. Nobody may be reading. */
-  clear(): void {
-    Atomics.store(this.#header, writtenWord, 0n);
-    Atomics.store(this.#header, settledWord, 0n);
+  /**
+   * Forgets all audio, for another session or for another part of one, and goes on counting at `firstSample`. Nobody may
+   * be reading or writing.
+   */
+  clear(firstSample = 0): void {
+    // Overwritten, not just forgotten: a reader that asks for what was before the first sample must not hear somebody else.
+    this.#samples.fill(0);
+    Atomics.store(this.#header, settledWord, BigInt(firstSample));
+    Atomics.store(this.#header, writtenWord, BigInt(firstSample));
   }
 
   /** Adds samples, over the oldest. More than the capacity at once keeps the newest. */

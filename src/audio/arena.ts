@@ -1,0 +1,188 @@
+import { LaneSlot, slotControlWords } from "./lane-slot.ts";
+import { heartbeatWords } from "./recogniser-commands.ts";
+
+const cacheLineWords = 16;
+
+/** Words at the start of an arena; each group has a cache line of its own. */
+const headerWords = {
+  /** Written by the worker. The first two are the words that every supervised worker has. */
+  beat: heartbeatWords.beat,
+  busy: heartbeatWords.busy,
+  /** Number of the slot in work plus one, or 0: whose frame it was when the worker died. */
+  currentSlot: 2,
+  /** 1: the worker sleeps, or is about to. Set by the worker, taken back by whoever rings. */
+  sleeping: cacheLineWords,
+  /** Counts the rings. Written by the main thread. */
+  doorbell: 2 * cacheLineWords,
+  /** How many frames had waited less than 1, 2, 4, 8... ms. Written by the worker. */
+  lag: 3 * cacheLineWords,
+  /** One bit a slot: something new lies in its ring. Set by the main thread, fetched and cleared by the worker. */
+  dirty: 4 * cacheLineWords,
+} as const;
+
+const lagBuckets = cacheLineWords;
+
+export interface ArenaLayout {
+  readonly slots: number;
+  /** Data bytes of the ring towards the worker and of the one back, a slot each. Powers of two. */
+  readonly ringBytes: number;
+  readonly pcmRingBytes: number;
+}
+
+function dirtyWords(slots: number): number {
+  return Math.ceil(slots / 32);
+}
+
+function controlStart(slots: number): number {
+  return headerWords.dirty + Math.ceil(dirtyWords(slots) / cacheLineWords) * cacheLineWords;
+}
+
+function dataStart(slots: number): number {
+  const bytes = (controlStart(slots) + slots * slotControlWords) * 4;
+  return Math.ceil(bytes / 4096) * 4096;
+}
+
+/**
+ * The memory that the main thread and one audio worker share: a header with heartbeat, doorbell and dirty bitmap, then
+ * for every slot its control words, then for every slot the data of its two rings. The system gives it real memory only
+ * where something is written, so an arena for all sessions costs nothing until they speak. It outlives its worker.
+ */
+export class Arena {
+  readonly buffer: SharedArrayBuffer;
+  readonly layout: ArenaLayout;
+  readonly #words: Int32Array;
+  readonly #dirtyWords: number;
+  readonly #slots: (LaneSlot | undefined)[] = [];
+
+  constructor(buffer: SharedArrayBuffer, layout: ArenaLayout) {
+    this.buffer = buffer;
+    this.layout = layout;
+    this.#words = new Int32Array(buffer, 0, dataStart(layout.slots) >> 2);
+    this.#dirtyWords = dirtyWords(layout.slots);
+  }
+
+  static allocate(layout: ArenaLayout): Arena {
+    const bytes = dataStart(layout.slots) + layout.slots * (layout.ringBytes + layout.pcmRingBytes);
+    return new Arena(new SharedArrayBuffer(bytes), layout);
+  }
+
+  /** The control words and rings of slot `index`. The view is made once and kept. */
+  slot(index: number): LaneSlot {
+    const known = this.#slots[index];
+    if (known !== undefined) return known;
+    const { slots, ringBytes, pcmRingBytes } = this.layout;
+    if (index < 0 || index >= slots) throw new RangeError(`no slot ${index}`);
+    const data = dataStart(slots) + index * (ringBytes + pcmRingBytes);
+    const slot = new LaneSlot(
+      this.#words,
+      controlStart(slots) + index * slotControlWords,
+      new Uint8Array(this.buffer, data, ringBytes),
+      new Uint8Array(this.buffer, data + ringBytes, pcmRingBytes),
+    );
+    this.#slots[index] = slot;
+    return slot;
+  }
+
+  // Main thread
+
+  /** Says that slot `index` has something new, and wakes the worker if it sleeps. */
+  ring(index: number): void {
+    this.mark(index);
+    // Taking the flag back makes this the only ring for this sleep: notifying costs far more than looking.
+    if (this.asleep && Atomics.compareExchange(this.#words, headerWords.sleeping, 1, 0) === 1) {
+      Atomics.add(this.#words, headerWords.doorbell, 1);
+      Atomics.notify(this.#words, headerWords.doorbell);
+    }
+  }
+
+  /** Sets the slot's dirty bit without waking anybody. */
+  mark(index: number): void {
+    const word = headerWords.dirty + (index >>> 5);
+    const bit = 1 << (index & 31);
+    // A bit that is still set has not been fetched yet, and its fetcher will see everything written before now.
+    if ((Atomics.load(this.#words, word) & bit) === 0) Atomics.or(this.#words, word, bit);
+  }
+
+  get beat(): number {
+    return Atomics.load(this.#words, headerWords.beat);
+  }
+
+  /** Whether the worker sleeps, or is about to. */
+  get asleep(): boolean {
+    return Atomics.load(this.#words, headerWords.sleeping) === 1;
+  }
+
+  get busy(): boolean {
+    return Atomics.load(this.#words, headerWords.busy) === 1;
+  }
+
+  /** The slot whose frame the worker is working on, or -1. */
+  get currentSlot(): number {
+    return Atomics.load(this.#words, headerWords.currentSlot) - 1;
+  }
+
+  /** Makes the header fit for a new worker after the former one has ended. The rings stay as they are. */
+  prepareForNewWorker(): void {
+    Atomics.store(this.#words, headerWords.sleeping, 0);
+    Atomics.store(this.#words, headerWords.currentSlot, 0);
+    Atomics.store(this.#words, headerWords.busy, 0);
+  }
+
+  /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker; the last bucket has the rest. */
+  lagHistogram(): number[] {
+    return Array.from(this.#words.subarray(headerWords.lag, headerWords.lag + lagBuckets), (n) => n >>> 0);
+  }
+
+  // Worker
+
+  countBeat(): void {
+    Atomics.add(this.#words, headerWords.beat, 1);
+  }
+
+  setCurrentSlot(index: number): void {
+    Atomics.store(this.#words, headerWords.currentSlot, index + 1);
+  }
+
+  countLag(lagMs: number): void {
+    const bucket = lagMs < 1 ? 0 : Math.min(lagBuckets - 1, 32 - Math.clz32(lagMs));
+    const word = headerWords.lag + bucket;
+    this.#words[word] = ((this.#words[word] ?? 0) + 1) | 0;
+  }
+
+  /** Fetches and clears all dirty bits, calling `found` for every slot that had one. */
+  fetchDirty(found: (slot: number) => void): void {
+    for (let i = 0; i < this.#dirtyWords; i++) {
+      if (Atomics.load(this.#words, headerWords.dirty + i) === 0) continue;
+      let bits = Atomics.exchange(this.#words, headerWords.dirty + i, 0);
+      while (bits !== 0) {
+        const bit = 31 - Math.clz32(bits & -bits);
+        bits &= bits - 1;
+        found(i * 32 + bit);
+      }
+    }
+  }
+
+  #anyDirty(): boolean {
+    for (let i = 0; i < this.#dirtyWords; i++) {
+      if (Atomics.load(this.#words, headerWords.dirty + i) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Sleeps until somebody rings, at most `timeoutMs`. Resolves at once when something is there already. */
+  async sleep(timeoutMs: number): Promise<void> {
+    const rung = Atomics.load(this.#words, headerWords.doorbell);
+    Atomics.store(this.#words, headerWords.sleeping, 1);
+    // Looked at after the flag is up: whoever writes from now on sees the flag and rings.
+    if (!this.#anyDirty()) {
+      const wait = Atomics.waitAsync(this.#words, headerWords.doorbell, rung, timeoutMs);
+      if (wait.async) await wait.value;
+    }
+    Atomics.store(this.#words, headerWords.sleeping, 0);
+  }
+
+  /** Ends the worker's own sleep early. */
+  wakeSelf(): void {
+    Atomics.notify(this.#words, headerWords.doorbell);
+  }
+}

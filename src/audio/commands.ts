@@ -1,0 +1,81 @@
+/** What the main thread and an audio worker say to each other by message. Audio goes through the rings of their arena. */
+import type { ArenaLayout } from "./arena.ts";
+import type { SpeechState, Transcript } from "./speech.ts";
+
+/** What this machine can decode besides PCM. */
+export interface AudioCodecs {
+  readonly opus: "libopus" | "opusscript";
+  readonly lc3: boolean;
+}
+
+/** The first message to every audio worker. */
+export interface AudioWorkerStart {
+  readonly kind: "start";
+  /** Unique among all audio workers of the process, former ones included. */
+  readonly workerId: string;
+  readonly arena: SharedArrayBuffer;
+  readonly layout: ArenaLayout;
+  /** Zero of the records' 32-bit time stamps, on the clock that all threads share. */
+  readonly epochMs: number;
+  readonly opus: "auto" | "libopus" | "opusscript";
+  readonly prerollMs: number;
+  readonly pcmBatchMs: number;
+  /** Audio that has waited longer than this is left out, so that the session gets back to live. */
+  readonly audioLagMs: number;
+  /** For tests: a frame with exactly these bytes ends the worker. */
+  readonly poison: Uint8Array | undefined;
+}
+
+/** Which session a message is about; of an older generation it is ignored. */
+interface SlotAddress {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** A command about one slot. `serial` is the slot's `announced` word: no audio is touched before it is carried out. */
+interface SlotCommand extends SlotAddress {
+  readonly serial: number;
+}
+
+/** For tests and benches only: misbehave. */
+export type Fault =
+  /** Burn the processor for `ms` without yielding. */
+  | { readonly fault: "spin"; readonly ms: number }
+  | { readonly fault: "throw" }
+  | { readonly fault: "exit" }
+  | { readonly fault: "poison"; readonly frame: Uint8Array };
+
+export type AudioWorkerCommand =
+  | AudioWorkerStart
+  /** A session begins on this slot, or goes on after its former worker has died (`resumed`). */
+  | (SlotCommand & { readonly kind: "open"; readonly resumed: boolean })
+  /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
+  | (SlotCommand & {
+      readonly kind: "demand";
+      readonly languages: readonly string[];
+      readonly pcm: boolean;
+      readonly recent: SharedArrayBuffer | undefined;
+    })
+  /** Nothing has been wanted for a while: let go of the recent audio and answer `released`. */
+  | (SlotCommand & { readonly kind: "release" })
+  /** Work off what is in the ring, wait for pending words, answer `closed`; all within `drainMs`. */
+  | (SlotCommand & { readonly kind: "close"; readonly drainMs: number })
+  /** The way to a recogniser worker, or a new way to the one that has taken the place of a former. */
+  | { readonly kind: "recogniser"; readonly recogniserId: number; readonly port: MessagePort }
+  | ({ readonly kind: "fault" } & Fault);
+
+/** One thing that happened on a lane. Samples count from the session's first. */
+export type LaneReport =
+  | (SlotAddress & { readonly kind: "transcript"; readonly transcript: Transcript })
+  | (SlotAddress & { readonly kind: "voice"; readonly active: boolean; readonly sample: number })
+  | (SlotAddress & { readonly kind: "speechState"; readonly state: SpeechState })
+  | (SlotAddress & { readonly kind: "lost"; readonly samples: number })
+  | (SlotAddress & { readonly kind: "released" })
+  | (SlotAddress & { readonly kind: "closed" });
+
+export type AudioWorkerReport =
+  | { readonly kind: "ready"; readonly codecs: AudioCodecs }
+  /** The worker cannot do what the settings ask for. */
+  | { readonly kind: "failed"; readonly detail: string }
+  /** All that happened in one sweep, in order. */
+  | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };

@@ -1,0 +1,98 @@
+import type { AudioFormat } from "../wire/audio-format.ts";
+import { formatCode, frameKinds, noPayload, numberPayload } from "./frame.ts";
+import type { LaneSlot } from "./lane-slot.ts";
+import type { RingWriter } from "./ring.ts";
+
+/**
+ * Writes one session's frames and markers into its ring. A marker for which there is no room is not lost: it waits here
+ * and goes before the next frame. Of each kind only the newest waits, so nothing can pile up.
+ */
+export class LaneWriter {
+  readonly #writer: RingWriter;
+  readonly #generation: number;
+  #format: AudioFormat = { codec: "pcm" };
+  #reset = false;
+  #formatChanged = false;
+  #voice: boolean | undefined;
+  #gapBytes = 0;
+  #pending = false;
+
+  constructor(slot: LaneSlot, generation: number) {
+    this.#writer = slot.writer();
+    this.#generation = generation;
+    slot.format = formatCode(this.#format);
+  }
+
+  get largestFrame(): number {
+    return this.#writer.largestPayload;
+  }
+
+  /** Whether something waits for room. */
+  get pending(): boolean {
+    return this.#pending;
+  }
+
+  /** Copies a frame into the ring, behind everything that waits. False: there is no room, and the bytes are `missing`. */
+  write(frame: Uint8Array, stampMs: number): boolean {
+    if (
+      (this.#pending && !this.flush(stampMs)) ||
+      !this.#writer.write(frameKinds.audio, this.#generation, stampMs, frame)
+    ) {
+      this.missing(frame.byteLength);
+      return false;
+    }
+    return true;
+  }
+
+  /** Bytes that never reach the worker. Of PCM it must know how many: an odd number shifts all samples after it. */
+  missing(bytes: number): void {
+    if (this.#format.codec !== "pcm") return;
+    this.#gapBytes = (this.#gapBytes + bytes) & 0x3fff_ffff;
+    this.#pending = true;
+  }
+
+  setFormat(format: AudioFormat): void {
+    if (formatCode(format) === formatCode(this.#format)) return;
+    this.#format = format;
+    this.#formatChanged = true;
+    this.#gapBytes = 0;
+    this.#pending = true;
+  }
+
+  markVoice(active: boolean): void {
+    this.#voice = active;
+    this.#pending = true;
+  }
+
+  reset(): void {
+    this.#reset = true;
+    this.#gapBytes = 0;
+    this.#pending = true;
+  }
+
+  /** Writes what waits, in an order that is always right: reset, format, gap, voice. False: there is no room for all. */
+  flush(stampMs: number): boolean {
+    if (this.#reset) {
+      if (!this.#mark(frameKinds.reset, stampMs)) return false;
+      this.#reset = false;
+    }
+    if (this.#formatChanged) {
+      if (!this.#mark(frameKinds.format, stampMs, numberPayload(formatCode(this.#format)))) return false;
+      this.#formatChanged = false;
+    }
+    if (this.#gapBytes > 0) {
+      if (!this.#mark(frameKinds.gap, stampMs, numberPayload(this.#gapBytes))) return false;
+      this.#gapBytes = 0;
+    }
+    if (this.#voice !== undefined) {
+      if (!this.#mark(this.#voice ? frameKinds.voiceOn : frameKinds.voiceOff, stampMs)) return false;
+      this.#voice = undefined;
+    }
+    this.#pending = false;
+    return true;
+  }
+
+  #mark(kind: number, stampMs: number, payload = noPayload): boolean {
+    return this.#writer.write(kind, this.#generation, stampMs, payload);
+  }
+}

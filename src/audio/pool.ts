@@ -1,0 +1,235 @@
+import type { Clock } from "../kernel/clock.ts";
+import type { Config } from "../kernel/config.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Stop } from "../kernel/stop.ts";
+import { AudioWorkerHost, type AudioWorkerSurroundings } from "./audio-worker-host.ts";
+import type { AudioCodecs, Fault } from "./commands.ts";
+import type { FrameFates, Lane } from "./lane.ts";
+import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
+import { RecentAudioPool } from "./recent-audio-pool.ts";
+import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
+
+export interface AudioPoolOptions {
+  readonly config: Config;
+  /** Real time: the records' time stamps are compared with the workers' own clocks. */
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface AudioPoolStats {
+  readonly workers: readonly {
+    readonly lanes: number;
+    readonly slots: number;
+    /** Infinity while there is no worker. */
+    readonly heartbeatAgeMs: number;
+    readonly restarts: number;
+    /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker. */
+    readonly lagHistogram: readonly number[];
+  }[];
+  readonly recognisers: readonly { readonly restarts: number; readonly available: boolean }[];
+  readonly recentAudio: { readonly inUse: number; readonly free: number };
+  readonly relays: number;
+}
+
+/** One is enough for the decoders of one machine; the pool itself works with any number. */
+const recogniserCount = 1;
+const tickMs = 250;
+const relayMs = 5;
+/** Longest fetching of decoded audio at a stretch: the main loop has other work. */
+const relayBudgetMs = 1;
+const relayBatchesPerTurn = 8;
+const startMs = 10_000;
+/** An arena's places are counted in 32 bits; this keeps well clear. */
+const largestArenaBytes = 3 * 1024 ** 3;
+
+/**
+ * All threads of the audio side: a fixed number of audio workers with an arena each, and the recognisers, made once at the
+ * start. A session gets a lane on the worker that has the fewest and stays there.
+ */
+export class AudioPool implements AudioLanes {
+  readonly #options: AudioPoolOptions;
+  readonly #recents: RecentAudioPool;
+  readonly #fates: FrameFates = noFates();
+  readonly #workers: AudioWorkerHost[] = [];
+  readonly #recognisers: RecogniserHost[] = [];
+  readonly #relays = new Set<Lane>();
+  readonly #relayBuffer: Uint8Array;
+  readonly #stopTick: Stop;
+  #stopRelay: Stop | undefined;
+  #codecs: AudioCodecs = { opus: "opusscript", lc3: false };
+  readonly #recogniserListeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: AudioPoolOptions) {
+    this.#options = options;
+    const { config, clock, log } = options;
+    const { limits } = config;
+    this.#recents = new RecentAudioPool(limits.recentAudioMs);
+    this.#relayBuffer = new Uint8Array(limits.pcmRingBytes);
+    const wanted = Math.ceil(limits.maxSessions / config.audioWorkers);
+    const slots = Math.min(
+      wanted,
+      Math.floor(largestArenaBytes / (limits.ringBytes + limits.pcmRingBytes + 1024)),
+    );
+    if (slots < wanted)
+      log.warn({ slots: slots * config.audioWorkers }, "more sessions than audio lanes are allowed");
+    const surroundings: AudioWorkerSurroundings = {
+      ...options,
+      recents: this.#recents,
+      fates: this.#fates,
+      relay: (lane, active) => this.#relay(lane, active),
+      connectRecognisers: (host) => {
+        for (const id of this.#recognisers.keys()) this.#connect(host, id);
+      },
+    };
+    const layout = { slots, ringBytes: limits.ringBytes, pcmRingBytes: limits.pcmRingBytes };
+    for (let i = 0; i < config.audioWorkers; i++) {
+      this.#workers.push(new AudioWorkerHost(i, layout, surroundings));
+    }
+    for (let i = 0; i < recogniserCount && config.recogniser === "auto"; i++) {
+      this.#recognisers.push(
+        new RecogniserHost({
+          ...options,
+          onStarted: (host) => {
+            for (const worker of this.#workers) this.#connect(worker, this.#recognisers.indexOf(host));
+          },
+          onChange: () => {
+            for (const listener of this.#recogniserListeners) listener();
+          },
+        }),
+      );
+    }
+    this.#stopTick = clock.every(tickMs, () => this.#tick());
+  }
+
+  /**
+   * Starts all threads. Resolves when the audio workers answer; the recogniser goes on loading its model.
+   * @rejects Error when the audio workers do not start, or lack a codec that the settings demand.
+   */
+  static async start(options: AudioPoolOptions): Promise<AudioPool> {
+    const pool = new AudioPool(options);
+    const late = Promise.withResolvers<never>();
+    const stop = options.clock.after(startMs, () => late.reject(new Error("the audio workers do not start")));
+    try {
+      const codecs = await Promise.race([Promise.all(pool.#workers.map((host) => host.ready)), late.promise]);
+      pool.#codecs = codecs[0] ?? pool.#codecs;
+      return pool;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+
+  open(listener: LaneListener): AudioLane | undefined {
+    if (this.#closing !== undefined) return undefined;
+    let least: AudioWorkerHost | undefined;
+    for (const host of this.#workers) {
+      if (host.hasRoom && (least === undefined || host.usedSlots < least.usedSlots)) least = host;
+    }
+    return least?.open(listener);
+  }
+
+  /** What this machine can decode besides PCM. */
+  codecs(): AudioCodecs {
+    return this.#codecs;
+  }
+
+  recogniserStatus(): RecogniserStatus {
+    const known = this.#recognisers.map((host) => host.status);
+    return (
+      known.find((status) => status.available) ??
+      known[0] ?? { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" }
+    );
+  }
+
+  /** Calls `changed` whenever `recogniserStatus()` may answer something else. */
+  onRecogniserChange(changed: () => void): Stop {
+    this.#recogniserListeners.add(changed);
+    return () => this.#recogniserListeners.delete(changed);
+  }
+
+  stats(): AudioPoolStats {
+    return {
+      workers: this.#workers.map((host) => ({
+        lanes: host.usedSlots,
+        slots: host.arena.layout.slots,
+        heartbeatAgeMs: host.heartbeatAgeMs,
+        restarts: host.restarts,
+        lagHistogram: host.arena.lagHistogram(),
+      })),
+      recognisers: this.#recognisers.map((host) => ({
+        restarts: host.restarts,
+        available: host.status.available,
+      })),
+      recentAudio: { inUse: this.#recents.inUse, free: this.#recents.free },
+      relays: this.#relays.size,
+    };
+  }
+
+  /** For tests and benches only: makes audio worker `index` misbehave. */
+  injectFault(index: number, fault: Fault): void {
+    this.#workers[index]?.injectFault(fault);
+  }
+
+  /** For tests only: recogniser `index` dies. */
+  injectRecogniserDeath(index: number): void {
+    this.#recognisers[index]?.injectDeath();
+  }
+
+  /** Ends all threads, after the recognisers have freed their models. Lanes should be closed before. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#recognisers.map((host) => host.close()));
+    this.#tick();
+    this.#stopTick();
+    this.#stopRelay?.();
+    for (const host of this.#workers) host.close();
+  }
+
+  #connect(host: AudioWorkerHost, recogniserId: number): void {
+    const port = this.#recognisers[recogniserId]?.connect();
+    if (port !== undefined) host.connectRecogniser(recogniserId, port);
+  }
+
+  #relay(lane: Lane, active: boolean): void {
+    if (active) this.#relays.add(lane);
+    else this.#relays.delete(lane);
+    if (this.#relays.size === 0) {
+      this.#stopRelay?.();
+      this.#stopRelay = undefined;
+    } else this.#stopRelay ??= this.#options.clock.every(relayMs, () => this.#drainRelays());
+  }
+
+  #drainRelays(): void {
+    const { clock } = this.#options;
+    const untilMs = clock.now() + relayBudgetMs;
+    for (const lane of [...this.#relays]) {
+      lane.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
+      // To the end of the order: who has been served waits, and so a cut-off hits another lane each time.
+      if (this.#relays.delete(lane)) this.#relays.add(lane);
+      if (clock.now() >= untilMs) return;
+    }
+  }
+
+  #tick(): void {
+    for (const host of this.#workers) host.tick();
+    const { audioFrames } = this.#options.metrics;
+    for (const fate of Object.keys(this.#fates) as (keyof FrameFates)[]) {
+      if (this.#fates[fate] === 0) continue;
+      audioFrames.inc({ fate }, this.#fates[fate]);
+      this.#fates[fate] = 0;
+    }
+  }
+}
+
+function noFates(): FrameFates {
+  return { accepted: 0, refused: 0, oversized: 0, empty: 0, unwanted: 0, quarantined: 0, closed: 0 };
+}

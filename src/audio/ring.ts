@@ -1,0 +1,169 @@
+/**
+ * One direction of a lane: records of bytes from exactly one writing thread to exactly one reading thread, through
+ * shared memory, without a lock.
+ *
+ * Both positions are free-running 32-bit byte counters; the data area is a power of two, so that a counter's low bits are
+ * the place in it. Every word has one writer: `head` the writing side, `tail` the reading side. So the writing side can
+ * never make room by itself: a full ring refuses, and the caller counts the loss.
+ */
+
+/** Bytes before each record's payload: length and kind, generation, time stamp, sequence number. */
+export const recordHeaderBytes = 16;
+
+/** Fills the rest of the data area when a record would not fit in one piece before its end. Never seen by a reader. */
+const skipKind = 255;
+
+const lengthMask = 0xff_ffff;
+
+export interface RingMemory {
+  /** Holds `head` and `tail`. They should lie on different cache lines (64 bytes), or the two cores fight over one. */
+  readonly control: Int32Array;
+  readonly headWord: number;
+  readonly tailWord: number;
+  /** Shared; the length is a power of two, the offset a multiple of 16. */
+  readonly data: Uint8Array;
+}
+
+/** Bytes that a record with a payload of `length` takes up. */
+export function recordBytes(length: number): number {
+  return recordHeaderBytes + ((length + 15) & ~15);
+}
+
+function headersOf(data: Uint8Array): Int32Array {
+  const size = data.byteLength;
+  if (size < 64 || (size & (size - 1)) !== 0)
+    throw new RangeError("a ring's size is a power of two, at least 64");
+  return new Int32Array(data.buffer, data.byteOffset, size >> 2);
+}
+
+/** The writing side. Used by one thread only. */
+export class RingWriter {
+  readonly #control: Int32Array;
+  readonly #headWord: number;
+  readonly #tailWord: number;
+  readonly #data: Uint8Array;
+  readonly #headers: Int32Array;
+  readonly #size: number;
+  #sequence = 0;
+
+  constructor(memory: RingMemory) {
+    this.#control = memory.control;
+    this.#headWord = memory.headWord;
+    this.#tailWord = memory.tailWord;
+    this.#data = memory.data;
+    this.#headers = headersOf(memory.data);
+    this.#size = memory.data.byteLength;
+  }
+
+  /** Longest payload that always fits into an empty ring, wherever its positions stand. */
+  get largestPayload(): number {
+    return this.#size / 2 - recordHeaderBytes;
+  }
+
+  /**
+   * Copies one record into the ring; the reader may see it when this returns.
+   * @param kind 0 to 254, the caller's own.
+   * @returns false when there is no room; nothing was written.
+   */
+  write(kind: number, generation: number, stampMs: number, payload: Uint8Array): boolean {
+    const length = payload.byteLength;
+    if (length > this.largestPayload) return false;
+    const size = this.#size;
+    let head = Atomics.load(this.#control, this.#headWord);
+    const used = (head - Atomics.load(this.#control, this.#tailWord)) | 0;
+    const needed = recordBytes(length);
+    const offset = head & (size - 1);
+    const untilEnd = size - offset;
+    const skipped = needed > untilEnd ? untilEnd : 0;
+    if (used + skipped + needed > size) return false;
+
+    let word = offset >> 2;
+    if (skipped > 0) {
+      this.#headers[word] = skipKind << 24;
+      head = (head + skipped) | 0;
+      word = 0;
+    }
+    this.#headers[word] = length | (kind << 24);
+    this.#headers[word + 1] = generation;
+    this.#headers[word + 2] = stampMs;
+    this.#headers[word + 3] = this.#sequence++;
+    this.#data.set(payload, (word << 2) + recordHeaderBytes);
+    // Published last: whoever sees the new head sees the bytes before it.
+    Atomics.store(this.#control, this.#headWord, (head + needed) | 0);
+    return true;
+  }
+}
+
+/**
+ * The reading side. Used by one thread only. `next()` moves onto the oldest record and fills the fields below;
+ * `take` or `drop` then gives its place back to the writer.
+ */
+export class RingReader {
+  kind = 0;
+  generation = 0;
+  stampMs = 0;
+  sequence = 0;
+  /** Payload bytes of the record. */
+  length = 0;
+
+  readonly #control: Int32Array;
+  readonly #headWord: number;
+  readonly #tailWord: number;
+  readonly #data: Uint8Array;
+  readonly #headers: Int32Array;
+  readonly #size: number;
+  #offset = 0;
+  #after = 0;
+
+  constructor(memory: RingMemory) {
+    this.#control = memory.control;
+    this.#headWord = memory.headWord;
+    this.#tailWord = memory.tailWord;
+    this.#data = memory.data;
+    this.#headers = headersOf(memory.data);
+    this.#size = memory.data.byteLength;
+  }
+
+  /** Bytes that wait, headers included. */
+  get backlogBytes(): number {
+    return (Atomics.load(this.#control, this.#headWord) - Atomics.load(this.#control, this.#tailWord)) | 0;
+  }
+
+  /** Looks at the oldest record without consuming it. False: the ring is empty. */
+  next(): boolean {
+    let tail = Atomics.load(this.#control, this.#tailWord);
+    const head = Atomics.load(this.#control, this.#headWord);
+    if (head === tail) return false;
+    let offset = tail & (this.#size - 1);
+    let first = this.#headers[offset >> 2] ?? 0;
+    if (first >>> 24 === skipKind) {
+      tail = (tail + this.#size - offset) | 0;
+      offset = 0;
+      first = this.#headers[0] ?? 0;
+    }
+    const word = offset >> 2;
+    this.length = first & lengthMask;
+    this.kind = first >>> 24;
+    this.generation = this.#headers[word + 1] ?? 0;
+    this.stampMs = this.#headers[word + 2] ?? 0;
+    this.sequence = this.#headers[word + 3] ?? 0;
+    this.#offset = offset + recordHeaderBytes;
+    this.#after = (tail + recordBytes(this.length)) | 0;
+    return true;
+  }
+
+  /**
+   * Copies the payload out and consumes the record, so that the writer cannot overwrite what is being worked on.
+   * @returns the payload's length; `into` must hold it.
+   */
+  take(into: Uint8Array): number {
+    into.set(this.#data.subarray(this.#offset, this.#offset + this.length));
+    this.drop();
+    return this.length;
+  }
+
+  /** Consumes the record unread. */
+  drop(): void {
+    Atomics.store(this.#control, this.#tailWord, this.#after);
+  }
+}

@@ -1,0 +1,64 @@
+import { parseArgs } from "node:util";
+import { loadConfig } from "../src/kernel/config.ts";
+import { sha256Hex } from "../src/kernel/identity.ts";
+import { withAppDatabase } from "./app-database.ts";
+import { readAppRequest } from "./app-request.ts";
+import { CommandFailure, runCommand } from "./command.ts";
+
+const usage = `usage: bun run apps add PACKAGE URL [--name NAME] [--type standard|background] [--permission PERMISSION ...] [--key KEY]
+       bun run apps list
+       bun run apps remove PACKAGE`;
+
+/** `bun run apps add|list|remove`: the apps that the server in this data folder knows. */
+await runCommand(() => {
+  const { dataDir } = loadConfig(process.env);
+  const { values, positionals } = readArguments();
+  const [command, ...rest] = positionals;
+  switch (command) {
+    case "add": {
+      const { key, ...app } = readAppRequest(rest, values);
+      withAppDatabase(dataDir, (database) => database.saveApp({ ...app, apiKeyHash: sha256Hex(key) }));
+      // The key is stored as a hash only: this is the one moment at which it can be shown.
+      console.log(`${app.packageName} is registered at ${app.publicUrl}`);
+      console.log(`Its API key, which is not shown again: ${key}`);
+      break;
+    }
+    case "list": {
+      if (rest.length > 0) throw new CommandFailure(usage);
+      const apps = withAppDatabase(dataDir, (database) => database.apps());
+      for (const { packageName, publicUrl, type, permissions, name } of apps) {
+        console.log([packageName, publicUrl, type, permissions.join(",") || "-", name].join("\t"));
+      }
+      if (apps.length === 0) console.error("No app is registered.");
+      break;
+    }
+    case "remove": {
+      const [packageName] = rest;
+      if (packageName === undefined || rest.length > 1) throw new CommandFailure(usage);
+      if (!withAppDatabase(dataDir, (database) => database.removeApp(packageName))) {
+        throw new CommandFailure(`No app ${packageName} is registered.`);
+      }
+      console.log(`${packageName} is removed`);
+      break;
+    }
+    default:
+      throw new CommandFailure(usage);
+  }
+});
+
+function readArguments() {
+  try {
+    return parseArgs({
+      args: process.argv.slice(2),
+      allowPositionals: true,
+      options: {
+        name: { type: "string" },
+        type: { type: "string" },
+        permission: { type: "string", multiple: true },
+        key: { type: "string" },
+      },
+    });
+  } catch (error) {
+    throw new CommandFailure(`${error instanceof Error ? error.message : error}\n${usage}`);
+  }
+}

@@ -1,0 +1,15 @@
+import { mintCoreToken } from "../src/gateway/core-token.ts";
+import { loadSecrets } from "../src/gateway/secrets.ts";
+import { loadConfig } from "../src/kernel/config.ts";
+import { CommandFailure, runCommand } from "./command.ts";
+
+/** `bun run token EMAIL`: prints a core token for a user, with which glasses and phones sign in. */
+await runCommand(async () => {
+  const [email = "", ...rest] = process.argv.slice(2);
+  if (rest.length > 0 || !/^[^\s@]+@[^\s@]+$/.test(email)) {
+    throw new CommandFailure("usage: bun run token EMAIL");
+  }
+  const config = loadConfig(process.env);
+  const { tokenSecret } = loadSecrets(config.dataDir, config);
+  console.log(await mintCoreToken(tokenSecret, email));
+});

@@ -1,0 +1,84 @@
+import type { Arena } from "../src/audio/arena.ts";
+
+/** While busy, how often the rings are looked at. Looking on a timer costs less than being woken for every frame. */
+const sweepMs = 3;
+/** After this many sweeps that found nothing, the worker sleeps until somebody rings. */
+const sweepsBeforeSleep = 8;
+/** Longest work at a stretch: after it, messages, sockets and timers of the worker get their turn. */
+const budgetMs = 4;
+/** Records of one lane in a row, so that a burst of one does not delay the others. */
+const recordsPerTurn = 16;
+/** Upper bound of a sleep: nothing depends on it, but a wake-up that got lost would not be lost for long. */
+const sleepMs = 250;
+
+export interface Drainable {
+  /** Works off up to `limit` records; returns whether more are waiting. */
+  drain(limit: number): boolean;
+}
+
+/**
+ * The heart of an audio worker: finds lanes with something in their ring and lets each work off a few records in turn.
+ * Adaptive: sweeps on a short timer while there is work, and sleeps on the arena's doorbell when there is none.
+ */
+export class DrainLoop {
+  readonly #arena: Arena;
+  readonly #lane: (slot: number) => Drainable | undefined;
+  readonly #queue: number[] = [];
+  readonly #queued = new Set<number>();
+  #idleSweeps = 0;
+  #sleeping = false;
+
+  constructor(arena: Arena, lane: (slot: number) => Drainable | undefined) {
+    this.#arena = arena;
+    this.#lane = lane;
+  }
+
+  /** Begins; it ends with its thread. */
+  start(): void {
+    setImmediate(this.#sweep);
+  }
+
+  /** Has the lane of `slot` looked at although nobody rang: a command about it has come. */
+  enqueue(slot: number): void {
+    this.#enqueue(slot);
+    if (this.#sleeping) this.#arena.wakeSelf();
+  }
+
+  readonly #enqueue = (slot: number): void => {
+    if (this.#queued.has(slot)) return;
+    this.#queued.add(slot);
+    this.#queue.push(slot);
+  };
+
+  readonly #sweep = (): void => {
+    this.#arena.countBeat();
+    this.#arena.fetchDirty(this.#enqueue);
+    this.#idleSweeps = this.#queue.length === 0 ? this.#idleSweeps + 1 : 0;
+    const until = performance.now() + budgetMs;
+    // Lanes that are put in again meanwhile have had their turn.
+    const turns = this.#queue.length;
+    let done = 0;
+    while (done < turns && (done === 0 || performance.now() < until)) this.#serve(this.#queue[done++] ?? 0);
+    this.#queue.splice(0, done);
+
+    if (this.#queue.length > 0) setImmediate(this.#sweep);
+    else if (this.#idleSweeps < sweepsBeforeSleep) setTimeout(this.#sweep, sweepMs);
+    else void this.#sleep();
+  };
+
+  #serve(slot: number): void {
+    this.#queued.delete(slot);
+    // Left standing when the lane's work ends this thread: so it is known whose frame it was.
+    this.#arena.setCurrentSlot(slot);
+    if (this.#lane(slot)?.drain(recordsPerTurn)) this.#enqueue(slot);
+    this.#arena.setCurrentSlot(-1);
+  }
+
+  async #sleep(): Promise<void> {
+    this.#sleeping = true;
+    await this.#arena.sleep(sleepMs);
+    this.#sleeping = false;
+    // Out of the promise: what a lane throws must end the worker as an error, not as an unhandled rejection.
+    setImmediate(this.#sweep);
+  }
+}
