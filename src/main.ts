@@ -120,8 +120,7 @@ async function run(): Promise<void> {
     process.once("SIGTERM", () => process.exit(1));
     log.info("closing");
     await server.close();
-    log.flush();
-    process.exit(0);
+    log.flush(() => process.exit(0));
   };
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);

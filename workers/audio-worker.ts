@@ -10,7 +10,7 @@ import type {
   Fault,
   LaneReport,
 } from "../src/audio/commands.ts";
-import { CodecShelf } from "./codecs/codec.ts";
+import { CodecShelf } from "./codecs/codec-shelf.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { PocketsphinxProvider } from "./stt/pocketsphinx-provider.ts";
 import type { SpeechProvider } from "./stt/provider.ts";

@@ -5,7 +5,8 @@ import type { LaneSlot } from "../src/audio/lane-slot.ts";
 import { RecentAudio, samplesPerMs } from "../src/audio/recent-audio.ts";
 import type { RingReader } from "../src/audio/ring.ts";
 import type { AudioFormat } from "../src/wire/audio-format.ts";
-import type { Codec, CodecShelf } from "./codecs/codec.ts";
+import type { Codec } from "./codecs/codec.ts";
+import type { CodecShelf } from "./codecs/codec-shelf.ts";
 import { PcmRelay } from "./pcm-relay.ts";
 import { LaneSpeech } from "./stt/lane-speech.ts";
 import type { SpeechProvider } from "./stt/provider.ts";
@@ -250,7 +251,9 @@ export class WorkerLane {
     this.#relay.flush();
     if (this.#heardSamples === 0 || this.#recent === undefined) return;
     this.#heardSamples = 0;
-    this.#speech?.audioUntil(this.#recent.written);
+    if (this.#speech !== undefined) this.#speech.audioUntil(this.#recent.written);
+    // Nobody was to recognise this: a language that is wanted later begins with what comes then.
+    else this.#recent.settle(this.#recent.written);
   }
 
   #openCodec(): Codec {

@@ -58,6 +58,7 @@ export class AudioPool implements AudioLanes {
   readonly #relayBuffer: Uint8Array;
   readonly #stopTick: Stop;
   #stopRelay: Stop | undefined;
+  #relayContinues = false;
   #codecs: AudioCodecs = { opus: "opusscript", lc3: false };
   readonly #recogniserListeners = new Set<() => void>();
   #closing: Promise<void> | undefined;
@@ -215,7 +216,16 @@ export class AudioPool implements AudioLanes {
       lane.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
       // To the end of the order: who has been served waits, and so a cut-off hits another lane each time.
       if (this.#relays.delete(lane)) this.#relays.add(lane);
-      if (clock.now() >= untilMs) return;
+      if (clock.now() < untilMs) continue;
+      // Others have a turn first, but the rest need not wait for the next tick: under load that would be a ceiling.
+      if (!this.#relayContinues) {
+        this.#relayContinues = true;
+        setImmediate(() => {
+          this.#relayContinues = false;
+          if (this.#closing === undefined) this.#drainRelays();
+        });
+      }
+      return;
     }
   }
 

@@ -4,7 +4,7 @@ import { createAudioEncoder } from "../../src/simulator/create-audio-encoder.ts"
 import { WasmOpusEncoder } from "../../src/simulator/opus-encoder.ts";
 import { createOpusModule } from "../../src/simulator/opus-module.ts";
 import type { AudioFormat } from "../../src/wire/audio-format.ts";
-import { CodecShelf } from "../../workers/codecs/codec.ts";
+import { CodecShelf } from "../../workers/codecs/codec-shelf.ts";
 
 /** A second of two tones that fade in and out, as speech does. */
 const sound = Int16Array.from({ length: 16_000 }, (_, i) => {

@@ -1,6 +1,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
-import { type Codec, CodecShelf } from "../../workers/codecs/codec.ts";
+import type { Codec } from "../../workers/codecs/codec.ts";
+import { CodecShelf } from "../../workers/codecs/codec-shelf.ts";
 import { LibopusLibrary } from "../../workers/codecs/libopus.ts";
 import { OpusCodec, packetSamples } from "../../workers/codecs/opus.ts";
 import {

@@ -4,7 +4,7 @@ import type { LaneReport } from "../../src/audio/commands.ts";
 import { formatCode, frameKinds, noPayload, numberPayload } from "../../src/audio/frame.ts";
 import { RecentAudio } from "../../src/audio/recent-audio.ts";
 import type { AudioFormat } from "../../src/wire/audio-format.ts";
-import { CodecShelf } from "../../workers/codecs/codec.ts";
+import { CodecShelf } from "../../workers/codecs/codec-shelf.ts";
 import type { SpeechProvider, SpeechStreamOptions } from "../../workers/stt/provider.ts";
 import { VoiceDetectors } from "../../workers/voice-detector.ts";
 import { type LaneContext, WorkerLane } from "../../workers/worker-lane.ts";
