@@ -89,7 +89,7 @@ async function counts(
   metric: "audioFrames" | "audioLost",
   label: string,
 ): Promise<Record<string, number | undefined> & Record<string, number>> {
-  const counter: Counter<string> | undefined = server?.metrics[metric];
+  const counter: Pick<Counter<string>, "get"> | undefined = server?.metrics[metric];
   const { values } = (await counter?.get()) ?? { values: [] };
   return Object.fromEntries(values.map(({ labels, value }) => [String(labels[label]), value]));
 }

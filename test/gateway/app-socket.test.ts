@@ -215,7 +215,7 @@ describe("an accepted app", () => {
   test("keeps its socket whatever nonsense it sends", async () => {
     const app = await gateway.app();
     app.send("nonsense");
-    app.send({ type: "app_room_join", roomId: "r1" });
+    app.send({ type: "no_such_request", roomId: "r1" });
     app.send({ type: "subscription_update", subscriptions: "VAD" });
     app.send(Uint8Array.of(1, 2, 3));
     apps().broken = true;

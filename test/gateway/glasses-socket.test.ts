@@ -178,7 +178,7 @@ describe("glasses messages", () => {
   test("that are malformed, unknown, invalid or too large are counted and change nothing", async () => {
     const glasses = await gateway.glasses();
     glasses.send("{ not json");
-    glasses.send({ type: "core_status_update", status: {} });
+    glasses.send({ type: "no_such_report", status: {} });
     glasses.send({ type: "start_app", packageName: 7 });
     glasses.send({ type: "button_press", buttonId: "x".repeat(65_536), pressType: "short" });
     glasses.send({ type: "button_press", buttonId: "ü".repeat(32_768), pressType: "short" });
