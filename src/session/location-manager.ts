@@ -1,0 +1,316 @@
+import type { Stop } from "../kernel/stop.ts";
+import type { AppMessage } from "../wire/apps.ts";
+import type { GlassesMessage } from "../wire/glasses.ts";
+import { type RefusalCode, refusalError } from "../wire/refusals.ts";
+import type { Stream } from "../wire/streams.ts";
+import type { Manager, SessionApp, SessionContext } from "./manager.ts";
+
+/**
+ * Where the user is: how exactly the phone is to look, the last known place, and apps that ask for it once. A place that
+ * answers an app's question goes to that app alone; any other goes to all that listen.
+ */
+
+/** How exactly and how often the phone looks, from the least to the most; with how long, in milliseconds, a place stays good. */
+const tiers = [
+  { name: "reduced", freshMs: 900_000 },
+  { name: "threeKilometers", freshMs: 900_000 },
+  { name: "kilometer", freshMs: 300_000 },
+  { name: "hundredMeters", freshMs: 60_000 },
+  { name: "tenMeters", freshMs: 30_000 },
+  { name: "standard", freshMs: 30_000 },
+  { name: "high", freshMs: 10_000 },
+  { name: "realtime", freshMs: 1_000 },
+] as const;
+
+export type LocationTier = (typeof tiers)[number]["name"];
+
+/** The streams under which apps hear of a place, each in its own frame. */
+const locationStreams = ["location_update", "location_stream"] as const;
+
+/** Of a phone that nobody has asked for more. */
+const leastTier: LocationTier = "reduced";
+/** Of an app that subscribes without saying how exactly. */
+const plainTier: LocationTier = "standard";
+
+/** The tier of this name; the plain one for a name that is none. */
+export function readTier(name: string | undefined): LocationTier {
+  return tiers.find((tier) => tier.name === name)?.name ?? plainTier;
+}
+
+/** The highest tier that any of these subscriptions asks for. */
+export function effectiveTier(streams: readonly Stream[]): LocationTier {
+  const wanted = streams.map((stream) => {
+    if (stream.kind !== "plain") return 0;
+    if (stream.name === "location_stream") return rankOf(readTier(stream.rate));
+    return stream.name === "location_update" ? rankOf(plainTier) : 0;
+  });
+  return tiers[Math.max(0, ...wanted)]?.name ?? leastTier;
+}
+
+function rankOf(name: LocationTier): number {
+  return tiers.findIndex((tier) => tier.name === name);
+}
+
+/** For how long a place is good enough for a question of this tier. */
+export function freshForMs(tier: LocationTier): number {
+  return tiers[rankOf(tier)]?.freshMs ?? 0;
+}
+
+/** A place as apps hear it. */
+export interface Place {
+  readonly type: "location_update";
+  readonly lat: number;
+  readonly lng: number;
+  /** Metres. */
+  readonly accuracy?: number;
+  readonly timestamp: unknown;
+}
+
+/**
+ * Reads a place: `lat` and `lng`, or `latitude` and `longitude`, at the top or within `coords`.
+ * @returns undefined where there is none on this planet; `atMs` is when it was taken, never in the future.
+ */
+export function readPlace(value: unknown, nowMs: number): { place: Place; atMs: number } | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const outer: Readonly<Record<string, unknown>> = { ...value };
+  const coords = outer["coords"];
+  const fields = typeof coords === "object" && coords !== null ? { ...outer, ...coords } : outer;
+  const lat = fields["lat"] ?? fields["latitude"];
+  const lng = fields["lng"] ?? fields["longitude"];
+  if (!isWithin(lat, 90) || !isWithin(lng, 180)) return undefined;
+  const { accuracy, timestamp } = fields;
+  const taken =
+    typeof timestamp === "string" || typeof timestamp === "number"
+      ? new Date(timestamp).getTime()
+      : Number.NaN;
+  return {
+    place: {
+      type: "location_update",
+      lat,
+      lng,
+      ...(typeof accuracy === "number" ? { accuracy } : {}),
+      timestamp: Number.isNaN(taken) ? new Date(nowMs).toISOString() : timestamp,
+    },
+    atMs: Number.isNaN(taken) ? nowMs : Math.min(taken, nowMs),
+  };
+}
+
+function isWithin(value: unknown, most: number): value is number {
+  return typeof value === "number" && Math.abs(value) <= most;
+}
+
+/** An app's question that waits for the phone. */
+interface Poll {
+  readonly packageName: string;
+  readonly accuracy: LocationTier;
+  readonly untilMs: number;
+  /** How often the phone was asked: once, and once more if it came back in the meantime. */
+  asked: number;
+  readonly cancel: Stop;
+}
+
+export class LocationManager implements Manager {
+  readonly #context: SessionContext;
+  readonly #polls = new Map<string, Poll>();
+  #last: { readonly place: Place; readonly atMs: number } | undefined;
+  /** What the phone was told, or starts with. */
+  #tier: LocationTier = leastTier;
+  #cancelReview: Stop | undefined;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** The last known place. */
+  get last(): Place | undefined {
+    return this.#last?.place;
+  }
+
+  /** What the phone is asked to do. */
+  get tier(): LocationTier {
+    return this.#tier;
+  }
+
+  /** Questions that wait for an answer. */
+  get pendingPolls(): number {
+    return this.#polls.size;
+  }
+
+  /**
+   * Takes a place that the phone reports by itself, as the `location` of `POST /api/client/location` holds it: `lat` and
+   * `lng` or the fields of an Expo location. If it names a `correlationId`, it answers that question.
+   * @returns whether it was a place.
+   */
+  applyReport(location: unknown): boolean {
+    const id =
+      typeof location === "object" && location !== null && "correlationId" in location
+        ? location.correlationId
+        : undefined;
+    return typeof id === "string" && this.#polls.has(id)
+      ? this.answerPoll(id, location)
+      : this.#takeUnasked(location);
+  }
+
+  /**
+   * Takes the answer to a question, as `POST /api/client/location/poll-response/:correlationId` brings it. Nobody but the
+   * asker is told. An answer that comes too late only becomes the last known place.
+   * @returns whether somebody was waiting for it and it was a place.
+   */
+  answerPoll(correlationId: string, location: unknown): boolean {
+    const read = readPlace(location, this.#context.clock.now());
+    if (read === undefined) return false;
+    this.#last = read;
+    return this.#settle(correlationId, read.place);
+  }
+
+  onGlassesMessage(message: GlassesMessage): void {
+    if (message.type === "location_update") this.applyReport(message);
+  }
+
+  onAppMessage(app: SessionApp, message: AppMessage): boolean {
+    if (message.type !== "location_poll_request") return false;
+    this.#poll(app, message.correlationId, readTier(message.accuracy));
+    return true;
+  }
+
+  onAppHears(app: SessionApp, keys: readonly string[]): void {
+    const { place } = this.#last ?? {};
+    if (place === undefined) return;
+    // Who hears everything hears of places as the first of the two.
+    const news = locationStreams.filter((key, i) => keys.includes(key) || (i === 0 && keys.includes("*")));
+    for (const key of news) this.#context.publishTo(app.packageName, key, place, "newest", key);
+  }
+
+  onSubscriptionsChanged(): void {
+    // The SDK sends its list anew for every handler, so the phone is told where they end up.
+    this.#cancelReview ??= this.#context.clock.after(this.#context.limits.microphoneBatchMs, () => {
+      this.#cancelReview = undefined;
+      this.#tellTier();
+    });
+  }
+
+  onAppGone(packageName: string): void {
+    for (const [id, poll] of this.#polls) if (poll.packageName === packageName) this.#forget(id);
+  }
+
+  /** The phone is back with a new socket, and may have forgotten what it was told. */
+  restoreTier(): void {
+    this.#tier = this.#wantedTier();
+    // A phone starts at the least by itself, so that only more needs saying.
+    if (this.#tier !== leastTier)
+      this.#context.sendToGlasses({ type: "set_location_tier", tier: this.#tier });
+  }
+
+  onGlassesConnected(returning: boolean): void {
+    if (!returning) return;
+    const now = this.#context.clock.now();
+    for (const [id, poll] of this.#polls) {
+      const worthwhile = poll.asked === 0 || poll.untilMs - now >= this.#context.limits.resendLeastMs;
+      if (worthwhile && poll.asked < 2) this.#ask(id, poll);
+    }
+  }
+
+  dispose(): void {
+    this.#cancelReview?.();
+    for (const id of [...this.#polls.keys()]) this.#forget(id);
+    this.#last = undefined;
+  }
+
+  #takeUnasked(location: unknown): boolean {
+    const read = readPlace(location, this.#context.clock.now());
+    if (read === undefined) return false;
+    this.#last = read;
+    for (const key of locationStreams) this.#context.publish(key, read.place, "newest", key);
+    // What the phone has just told would be a fresh answer to anybody who asked now, so it is one to those who wait.
+    for (const [id, poll] of this.#polls) {
+      if (this.#isFresh(poll.accuracy)) this.#settle(id, read.place);
+    }
+    return true;
+  }
+
+  #poll(app: SessionApp, correlationId: string, accuracy: LocationTier): void {
+    const { limits, clock, metrics } = this.#context;
+    if (!app.may("LOCATION")) {
+      metrics.requestsRefused.inc({ request: "location_poll_request", code: "PERMISSION_DENIED" });
+      const message = "Asking for the location needs the permission LOCATION";
+      const details = [{ stream: "location_update", requiredPermission: "LOCATION", message } as const];
+      app.send({ type: "permission_error", message, details });
+      return;
+    }
+    if (this.#last !== undefined && this.#isFresh(accuracy)) {
+      this.#answer(app, correlationId, this.#last.place);
+      return;
+    }
+    const same = this.#polls.get(correlationId);
+    if (same?.packageName === app.packageName) return;
+    const own = [...this.#polls.values()].filter(({ packageName }) => packageName === app.packageName);
+    if (same !== undefined || own.length >= limits.locationPollsPerApp) {
+      this.#refuse(app, same === undefined ? "TOO_MANY_REQUESTS" : "DUPLICATE_REQUEST");
+      return;
+    }
+    const untilMs = clock.now() + limits.locationPollMs;
+    const cancel = clock.at(untilMs, () => this.#expire(correlationId));
+    const poll: Poll = { packageName: app.packageName, accuracy, untilMs, asked: 0, cancel };
+    this.#polls.set(correlationId, poll);
+    this.#ask(correlationId, poll);
+  }
+
+  #ask(correlationId: string, poll: Poll): void {
+    const { accuracy } = poll;
+    const result = this.#context.sendToGlasses({ type: "request_single_location", accuracy, correlationId });
+    if (result === "sent") poll.asked++;
+  }
+
+  #expire(correlationId: string): void {
+    const poll = this.#polls.get(correlationId);
+    this.#forget(correlationId);
+    if (poll === undefined) return;
+    const app = this.#context.app(poll.packageName);
+    if (app !== undefined) this.#refuse(app, poll.asked > 0 ? "PHONE_TIMEOUT" : "PHONE_NOT_CONNECTED");
+  }
+
+  /** Answers a waiting question. Returns whether there was one. */
+  #settle(correlationId: string, place: Place): boolean {
+    const poll = this.#polls.get(correlationId);
+    if (poll === undefined) return false;
+    this.#forget(correlationId);
+    const app = this.#context.app(poll.packageName);
+    if (app !== undefined) this.#answer(app, correlationId, place);
+    return true;
+  }
+
+  /** The SDK matches answers by their id, and only under this very stream. */
+  #answer(app: SessionApp, correlationId: string, place: Place): void {
+    const { sessionId } = app;
+    const data = { ...place, correlationId };
+    app.deliver({ type: "data_stream", sessionId, streamType: "location_update", data }, "must", "poll");
+  }
+
+  #refuse(app: SessionApp, code: RefusalCode): void {
+    this.#context.metrics.requestsRefused.inc({ request: "location_poll_request", code });
+    app.send(refusalError(code));
+  }
+
+  #forget(correlationId: string): void {
+    this.#polls.get(correlationId)?.cancel();
+    this.#polls.delete(correlationId);
+  }
+
+  #isFresh(accuracy: LocationTier): boolean {
+    if (this.#last === undefined) return false;
+    return this.#context.clock.now() - this.#last.atMs <= freshForMs(accuracy);
+  }
+
+  #wantedTier(): LocationTier {
+    const { apps, streamsOf } = this.#context;
+    return effectiveTier(apps().flatMap(({ packageName }) => streamsOf(packageName)));
+  }
+
+  #tellTier(): void {
+    const wanted = this.#wantedTier();
+    if (wanted === this.#tier) return;
+    // While the phone is away there is nobody to tell; it learns the tier on its return.
+    this.#tier = wanted;
+    this.#context.sendToGlasses({ type: "set_location_tier", tier: wanted });
+  }
+}
