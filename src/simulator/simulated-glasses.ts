@@ -1,3 +1,4 @@
+import type { TranscriptionData } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
 import { type Layout, layoutText, type View } from "../wire/layouts.ts";
@@ -12,6 +13,10 @@ export interface GlassesEvents {
   onDisplay?(display: FromServer<"display_event">): void;
   onMicrophone?(on: boolean, order: FromServer<"microphone_state_change">): void;
   onAppState?(state: FromServer<"app_state_change">): void;
+  /** An app wants a picture: answer with `uploadPhoto` or `reportPhoto`. */
+  onPhotoRequest?(request: FromServer<"photo_request">): void;
+  /** What an app hears is heard here as well, with the option `overhears`. */
+  onTranscript?(transcript: TranscriptionData): void;
   /** Every text message, after the callbacks above. */
   onMessage?(message: { readonly type: string }): void;
   /** A socket that was open is gone, whoever closed it. */
@@ -29,6 +34,8 @@ export interface GlassesOptions {
   readonly seed?: number;
   /** What the microphone hears while nobody speaks. */
   readonly background?: "noise" | "none";
+  /** Asks, as the apps on a phone may, for the words that the user's apps hear: only those, so that nothing else changes. */
+  readonly overhears?: boolean;
   /** Sends audio whatever the server orders, as a faulty client does. */
   readonly ignoreMicrophone?: boolean;
 }
@@ -48,6 +55,8 @@ export class SimulatedGlasses {
   #connected = false;
   #microphoneOn = false;
   #runningApps: readonly string[] = [];
+  /** The streams of words that have been asked for on this socket. */
+  #overheard = "";
   #closed = false;
 
   /** @throws Error when the wanted codec's library is missing. */
@@ -224,6 +233,34 @@ export class SimulatedGlasses {
     this.#send({ type: "glasses_connection_state", modelName, status });
   }
 
+  /**
+   * Uploads a JPEG to where a request wants it, as glasses do over Wi-Fi.
+   * @returns the HTTP status of the answer. Rejects when nobody answers.
+   */
+  async uploadPhoto(
+    request: Pick<FromServer<"photo_request">, "requestId" | "webhookUrl" | "authToken">,
+    jpeg: Uint8Array<ArrayBuffer>,
+  ): Promise<number> {
+    const form = new FormData();
+    form.append("requestId", request.requestId);
+    form.append("type", "photo_upload");
+    form.append("success", "true");
+    form.append("photo", new Blob([jpeg], { type: "image/jpeg" }), `${request.requestId}.jpg`);
+    const headers: Record<string, string> =
+      request.authToken === undefined ? {} : { authorization: `Bearer ${request.authToken}` };
+    const response = await fetch(request.webhookUrl, { method: "POST", headers, body: form });
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  /** Reports on a picture over the socket: where it is, or why there is none. */
+  reportPhoto(
+    requestId: string,
+    report: { readonly photoUrl: string } | { readonly errorCode: string; readonly errorMessage: string },
+  ): void {
+    this.#send({ type: "photo_response", requestId, success: "photoUrl" in report, ...report });
+  }
+
   /** Sends a text frame as it is; for tests of bad input. */
   sendText(frame: string): void {
     this.#socket?.send(frame);
@@ -255,6 +292,7 @@ export class SimulatedGlasses {
   #forgetSocket(): void {
     this.#socket = undefined;
     this.#connected = false;
+    this.#overheard = "";
     // Phones ask for sound anew after each connect, so until the server orders it nothing is sent.
     this.#microphoneOn = false;
     this.#microphone.setOpen(false);
@@ -275,6 +313,7 @@ export class SimulatedGlasses {
       case "connection_ack":
         this.#connected = true;
         this.#runningApps = message.userSession?.activeAppSessions ?? this.#runningApps;
+        this.#overhear(message.userSession?.appSubscriptions ?? {});
         if (this.#options.ignoreMicrophone) this.#microphone.setOpen(true);
         events?.onAck?.(message);
         break;
@@ -289,7 +328,16 @@ export class SimulatedGlasses {
         break;
       case "app_state_change":
         this.#runningApps = message.userSession.activeAppSessions;
+        this.#overhear(message.userSession.appSubscriptions);
         events?.onAppState?.(message);
+        break;
+      case "photo_request":
+        events?.onPhotoRequest?.(message);
+        break;
+      case "data_stream":
+        if (/^transcription(:|$)/.test(message.streamType)) {
+          events?.onTranscript?.(message.data as TranscriptionData);
+        }
         break;
       case "ping":
         this.#send({ type: "pong" });
@@ -300,6 +348,15 @@ export class SimulatedGlasses {
     }
     events?.onMessage?.(message);
     this.#wake();
+  }
+
+  #overhear(appSubscriptions: Readonly<Record<string, readonly string[]>>): void {
+    if (!this.#options.overhears) return;
+    const streams = Object.values(appSubscriptions).flat();
+    const words = [...new Set(streams.filter((stream) => /^transcription(:|$)/.test(stream)))].sort();
+    if (words.join() === this.#overheard) return;
+    this.#overheard = words.join();
+    this.#send({ type: "phone_subscription_update", subscriptions: words });
   }
 
   #wake(): void {

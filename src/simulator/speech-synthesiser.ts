@@ -1,16 +1,7 @@
-import { readWav } from "./wav.ts";
+import type { SynthesisReply, SynthesisRequest } from "../audio/synthesis.ts";
+import { readWav } from "../audio/wav.ts";
 
-/** Text to be spoken, to the worker; `id` comes back with the answer. */
-export interface SynthesisRequest {
-  readonly id: number;
-  readonly text: string;
-}
-
-export type SynthesisReply =
-  | { readonly id: number; readonly wav: Uint8Array }
-  | { readonly id: number; readonly problem: string };
-
-/** A voice for tests and demos: flite, compiled to WebAssembly, in a thread of its own that starts with the first text. */
+/** A voice for tests and demos: the server's own synthesiser, in a thread that starts with the first text. */
 export class SpeechSynthesiser {
   readonly #waiting = new Map<number, PromiseWithResolvers<Int16Array>>();
   #worker: Worker | undefined;
@@ -26,7 +17,14 @@ export class SpeechSynthesiser {
     const id = this.#nextId++;
     const result = Promise.withResolvers<Int16Array>();
     this.#waiting.set(id, result);
-    this.#worker.postMessage({ id, text } satisfies SynthesisRequest);
+    const request: SynthesisRequest = {
+      id,
+      text,
+      voice: "slt",
+      speed: 1,
+      mostBytes: Number.POSITIVE_INFINITY,
+    };
+    this.#worker.postMessage(request);
     return result.promise;
   }
 
@@ -38,7 +36,7 @@ export class SpeechSynthesiser {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./speech-synthesiser-worker.ts", import.meta.url));
+    const worker = new Worker(new URL("../../workers/voice-worker.ts", import.meta.url));
     worker.onmessage = ({ data }: MessageEvent<SynthesisReply>) => {
       const result = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);

@@ -12,7 +12,7 @@ test("the synthesiser speaks texts in a thread of its own, always alike, and ref
   expect(Math.max(...first)).toBeGreaterThan(2_000);
   expect(second).not.toEqual(first);
   expect(again).toEqual(first);
-  expect(await problem(synthesiser.synthesise("  "))).toContain("no text");
+  expect(await problem(synthesiser.synthesise("  "))).toContain("no words");
   const unfinished = synthesiser.synthesise("the weather is nice today");
   synthesiser.close();
   synthesiser.close();

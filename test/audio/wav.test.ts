@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readWav, writeWav } from "../../src/simulator/wav.ts";
+import { readWav, writeWav } from "../../src/audio/wav.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 /** A WAV file of the given format with the given interleaved samples, and an odd-sized chunk before them. */

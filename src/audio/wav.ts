@@ -1,4 +1,4 @@
-import { sampleRate } from "../audio/recent-audio.ts";
+import { sampleRate } from "./recent-audio.ts";
 
 /**
  * Reads a WAV file of 16-bit PCM, any rate and any number of channels, as mono at 16 kHz.
@@ -31,7 +31,7 @@ export function readWav(file: Uint8Array): Int16Array {
 }
 
 /** Writes mono 16 kHz samples as a WAV file. */
-export function writeWav(samples: Int16Array): Uint8Array {
+export function writeWav(samples: Int16Array): Uint8Array<ArrayBuffer> {
   const headerBytes = 44;
   const file = new Uint8Array(headerBytes + samples.length * 2);
   const view = new DataView(file.buffer);
