@@ -1,44 +1,88 @@
+import type { AudioDemand } from "../audio/lanes.ts";
 import type { SpeechState, Transcript } from "../audio/speech.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { TranscriptionData } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
 import { defaultLanguage } from "../wire/streams.ts";
 import type { Publish } from "./manager.ts";
-import type { MediaDemand } from "./subscriptions.ts";
+import { type MediaDemand, uniteWishes } from "./subscriptions.ts";
+import { TranscriptHistory } from "./transcript-history.ts";
+import { type CallableApp, matchCommand, type VoiceCommand } from "./voice-commands.ts";
 
 /** What the manager needs of its session. */
 export interface TranscriptionHost {
+  readonly clock: Clock;
+  readonly limits: Limits;
   readonly metrics: Metrics;
   readonly publish: Publish;
+  /** Something was recognised; whoever hears the transcription has been told. */
+  readonly onSaid: (said: TranscriptionData) => void;
   /** Speech has become available or has ceased to be. */
   readonly onStateChange: () => void;
+  /** Whether the user wants apps to start and stop on spoken commands. */
+  readonly voiceCommands: () => boolean;
+  /** The apps that a spoken command may mean. */
+  readonly callableApps: () => readonly CallableApp[];
+  readonly obey: (command: VoiceCommand) => void;
+}
+
+/** Of what the phone hears by itself, the utterance that has not ended yet. */
+interface PhoneUtterance {
+  readonly id: string;
+  readonly latest: TranscriptionData;
 }
 
 /**
- * Hands out what was said. One stream a language serves every app that wants the language; interims are newest-wins and
- * finals must arrive.
+ * Hands out what was said, and when somebody speaks. One stream a language serves every app that wants the language;
+ * interims are newest-wins and finals must arrive. Keeps what was said for a while, and obeys spoken commands if the user
+ * wants that.
  */
 export class TranscriptionManager {
+  readonly history: TranscriptHistory;
   readonly #host: TranscriptionHost;
+  readonly #startedAtMs: number;
   #state: SpeechState = { state: "ready", detail: "" };
+  /** Languages listened to. */
+  #languages: readonly string[] = [];
   #autoWanted = false;
+  #voiceActive = false;
+  /** Whether the phone itself reports voices over the present socket: then its word counts, and not the server's as well. */
+  #phoneReportsVoice = false;
+  #phoneUtterances = 0;
+  readonly #phoneUtterance = new Map<string, PhoneUtterance>();
 
   constructor(host: TranscriptionHost) {
     this.#host = host;
+    this.#startedAtMs = host.clock.now();
+    this.history = new TranscriptHistory(host.clock, host.limits);
   }
 
   get state(): SpeechState {
     return this.#state;
   }
 
+  /** Whether somebody is speaking, as the phone says or, if it says nothing, as the server hears. */
+  get voiceActive(): boolean {
+    return this.#voiceActive;
+  }
+
   /**
-   * The languages to open streams for. `auto` is heard through the default language's stream: the embedded recogniser
-   * knows no other, and a second stream for the same words would cost a second decoder.
+   * What to listen to. `auto` is heard through the default language's stream: the embedded recogniser knows no other, and
+   * a second stream for the same words would cost a second decoder. Spoken commands are in the default language as well.
    */
-  languagesFor(demand: MediaDemand): readonly string[] {
-    this.#autoWanted = demand.languages.includes("auto");
-    const languages = demand.languages.map((language) => (language === "auto" ? defaultLanguage : language));
-    return [...new Set(languages)];
+  demandOf(media: MediaDemand): AudioDemand {
+    this.#autoWanted = media.languages.includes("auto");
+    const wishes = media.speech.map((wish) =>
+      wish.language === "auto" ? { ...wish, language: defaultLanguage, identifyLanguage: true } : wish,
+    );
+    const commands = this.#host.voiceCommands()
+      ? [{ language: defaultLanguage, hints: [], identifyLanguage: false }]
+      : [];
+    const speech = uniteWishes([...wishes, ...commands]);
+    this.#languages = speech.map(({ language }) => language);
+    return { languages: this.#languages, speech, pcm: media.pcm };
   }
 
   onTranscript(transcript: Transcript): void {
@@ -59,35 +103,100 @@ export class TranscriptionManager {
     });
   }
 
-  /** The phone has transcribed by itself. Its words count only while nothing here can hear. */
+  /**
+   * The phone has transcribed by itself. Its words count only while nothing here can hear the language; they go to the
+   * same hearers in the same form. Each final begins a new utterance, since phones give theirs no ids.
+   */
   onLocalTranscription(message: Extract<GlassesMessage, { type: "local_transcription" }>): void {
-    if (this.#state.state !== "off" || message.text.trim() === "") return;
-    const startTime = message.startTime ?? 0;
-    const endTime = message.endTime ?? startTime;
-    const language = message.transcribeLanguage ?? defaultLanguage;
-    this.#publish({
+    const language = this.#languageMeant(message.transcribeLanguage);
+    if (!this.#isDeaf(language) || message.text.trim() === "") return;
+    if (message.text.length > this.#host.limits.transcriptChars) {
+      this.#host.metrics.messagesRejected.inc({ side: "glasses", reason: "oversized_transcript" });
+      return;
+    }
+    const startTime = this.#onSessionTime(message.startTime);
+    const endTime = Math.max(startTime, this.#onSessionTime(message.endTime ?? message.startTime));
+    const { speakerId } = message;
+    const id = this.#phoneUtterance.get(language)?.id ?? `phone-${++this.#phoneUtterances}`;
+    const data: TranscriptionData = {
       type: "transcription",
       text: message.text,
       isFinal: message.isFinal,
-      utteranceId: `phone-${startTime}`,
+      utteranceId: id,
       transcribeLanguage: language,
       detectedLanguage: language,
       startTime,
       endTime,
       duration: endTime - startTime,
-      speakerId: "0",
+      speakerId: typeof speakerId === "string" || typeof speakerId === "number" ? String(speakerId) : "0",
       provider: message.provider ?? "phone",
-    });
+    };
+    if (message.isFinal) this.#phoneUtterance.delete(language);
+    else this.#phoneUtterance.set(language, { id, latest: data });
+    this.#publish(data);
   }
 
   onState(state: SpeechState): void {
     const changed = state.state !== this.#state.state;
     this.#state = state;
+    // What the phone had begun will not be ended by it: the server hears the rest.
+    for (const [language, { latest }] of this.#phoneUtterance) {
+      if (this.#isDeaf(language)) continue;
+      this.#phoneUtterance.delete(language);
+      this.#publish({ ...latest, isFinal: true });
+    }
     if (changed) this.#host.onStateChange();
+  }
+
+  /** The phone reports voice activity. Apps are handed its own message elsewhere. */
+  onPhoneVoice(active: boolean): void {
+    this.#phoneReportsVoice = true;
+    this.#voiceActive = active;
+  }
+
+  /** The server's own detector has heard a voice begin or end: news to apps only where the phone does not tell. */
+  onServerVoice(active: boolean): void {
+    if (active === this.#voiceActive) return;
+    this.#voiceActive = active;
+    if (!this.#phoneReportsVoice) this.#publishVoice();
+  }
+
+  glassesConnected(): void {
+    this.#phoneReportsVoice = false;
+  }
+
+  /** Whoever was speaking cannot be heard any more, and the word that he has ended may never come. */
+  glassesGone(): void {
+    if (!this.#voiceActive) return;
+    this.#voiceActive = false;
+    this.#publishVoice();
+  }
+
+  dispose(): void {
+    this.history.clear();
+  }
+
+  /** Whether nothing here can hear a language. */
+  #isDeaf(language: string): boolean {
+    const { state, unserved } = this.#state;
+    return state === "off" && (unserved === undefined || unserved.includes(language));
+  }
+
+  /** Phones may name a language without a region; it then means the one listened to. */
+  #languageMeant(named = defaultLanguage): string {
+    if (named.includes("-")) return named;
+    const alike = (language: string) => language.split("-")[0] === named;
+    return this.#languages.find(alike) ?? (alike(defaultLanguage) ? defaultLanguage : named);
+  }
+
+  /** Phones send milliseconds since the Unix epoch; apps are told milliseconds of the session. */
+  #onSessionTime(time = this.#host.clock.now()): number {
+    return Math.max(0, time > this.#startedAtMs / 2 ? time - this.#startedAtMs : time);
   }
 
   #publish(data: TranscriptionData): void {
     this.#host.metrics.transcripts.inc({ kind: data.isFinal ? "final" : "interim" });
+    this.history.add(data);
     const language = data.transcribeLanguage;
     const keys = [`transcription:${language}`];
     if (this.#autoWanted && language === defaultLanguage) keys.push("transcription:auto");
@@ -95,5 +204,24 @@ export class TranscriptionManager {
       if (data.isFinal) this.#host.publish(key, data, "must", key, key);
       else this.#host.publish(key, data, "newest", key);
     }
+    this.#host.onSaid(data);
+    if (data.isFinal) this.#obey(data);
+  }
+
+  #publishVoice(): void {
+    this.#host.publish("VAD", { type: "VAD", status: this.#voiceActive }, "newest", "VAD");
+  }
+
+  /**
+   * Does what a final tells to do, if it is a command beyond doubt. An utterance whose recogniser does not say how sure it
+   * is counts as doubtful, which goes for all that a phone has recognised.
+   */
+  #obey({ text, confidence = 0 }: TranscriptionData): void {
+    if (!this.#host.voiceCommands()) return;
+    const command = matchCommand(text, this.#host.callableApps());
+    if (command === undefined) return;
+    const sure = confidence * 100 >= this.#host.limits.voiceCommandPercent;
+    this.#host.metrics.voiceCommands.inc({ outcome: sure ? command.action : "doubtful" });
+    if (sure) this.#host.obey(command);
   }
 }

@@ -3,14 +3,16 @@ import { packageName, Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 /** What the main loop owes to everybody, whatever its workers do. */
-describe("while every audio worker spins", () => {
+describe("while every worker spins", () => {
   let stage: Stage;
 
   afterEach(() => stage.close());
 
   test("the server answers, routes messages and paces the display; the workers are replaced and the audio goes on", async () => {
-    stage = await Stage.open({ audioWorkers: 2, recogniser: "off" });
-    const app = await stage.wireApp("audio_chunk", "button_press");
+    // More patience than usual, so that all of it can be seen before the first worker is replaced.
+    stage = await Stage.open({ audioWorkers: 2 }, { workerSilenceMs: 6_000 });
+    await stage.speechReady();
+    const app = await stage.wireApp("audio_chunk", "transcription:en-US", "button_press");
     const shownAt: number[] = [];
     const glasses = await stage.glasses({ events: { onDisplay: () => shownAt.push(performance.now()) } });
     glasses.startApp(packageName);
@@ -19,8 +21,14 @@ describe("while every audio worker spins", () => {
     await until("audio at the app", () => session.audioBytes > 0);
 
     for (const worker of [0, 1]) stage.server.pool.injectFault(worker, { fault: "spin", ms: 60_000 });
-    const stuck = () => stage.server.pool.stats().workers.every(({ heartbeatAgeMs }) => heartbeatAgeMs > 500);
-    await until("both workers to be stuck", stuck, 20_000);
+    stage.server.pool.injectRecogniserFault(0, { fault: "spin", ms: 60_000 });
+    const threads = () => {
+      const { workers, recognisers } = stage.server.pool.stats();
+      return [...workers, ...recognisers];
+    };
+    const stuck = () => threads().every(({ heartbeatAgeMs }) => heartbeatAgeMs > 500);
+    await until("all three workers to be stuck", stuck, 20_000);
+    expect(threads().length).toBe(3);
 
     const { url, livezPort } = stage.server;
     expect(await (await fetch(`${url}/livez`)).text()).toBe("ok");
@@ -37,16 +45,14 @@ describe("while every audio worker spins", () => {
     expect(stuck()).toBe(true);
 
     await until(
-      "both workers to be replaced",
-      () =>
-        stage.server.pool
-          .stats()
-          .workers.every(({ restarts, heartbeatAgeMs }) => restarts > 0 && heartbeatAgeMs < 1_000),
+      "all three workers to be replaced",
+      () => threads().every(({ restarts, heartbeatAgeMs }) => restarts > 0 && heartbeatAgeMs < 1_000),
       30_000,
     );
     const before = session.audioBytes;
     await until("audio from the new worker", () => session.audioBytes > before, 10_000);
     expect(await stage.count("browline_worker_restarts_total", { kind: "audio" })).toBe(2);
+    expect(await stage.count("browline_worker_restarts_total", { kind: "recogniser" })).toBe(1);
     expect(glasses.connected).toBe(true);
   }, 90_000);
 });

@@ -1,38 +1,70 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { RawWebSocket } from "../support/raw-websocket.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "browline-start-"));
 
+function baseEnv(): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "",
+    BROWLINE_HOST: "127.0.0.1",
+    BROWLINE_PORT: "0",
+    BROWLINE_LIVEZ_PORT: "0",
+    BROWLINE_RECOGNISER: "off",
+    BROWLINE_DATA_DIR: join(folder, "data"),
+  };
+}
+
 /** The server as a process of its own, as an operator starts it. */
 function start(env: Record<string, string>) {
   const child = Bun.spawn([process.execPath, main], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      BROWLINE_HOST: "127.0.0.1",
-      BROWLINE_PORT: "0",
-      BROWLINE_LIVEZ_PORT: "0",
-      BROWLINE_RECOGNISER: "off",
-      BROWLINE_DATA_DIR: join(folder, "data"),
-      ...env,
-    },
+    env: { ...baseEnv(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
   return child;
 }
 const children: Bun.Subprocess[] = [];
+const tokenSecret = "a secret that only tests know";
 
-/** Reads until the greeting is complete. */
-async function greeting(child: ReturnType<typeof start>): Promise<string> {
+/** Reads until the line that says where the server is, and parses it. */
+async function listening(child: {
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+}): Promise<Record<string, unknown>> {
   let text = "";
   for await (const chunk of child.stdout) {
     text += new TextDecoder().decode(chunk);
-    if (text.includes("Next:")) return text;
+    const line = text.split("\n").find((candidate) => candidate.includes("Browline listens"));
+    if (line !== undefined && text.includes(`${line}\n`)) return JSON.parse(line);
   }
   throw new Error(`the server ended: ${text}${await new Response(child.stderr).text()}`);
+}
+
+/** The server as somebody starts it who sits at a terminal: all that it writes until `complete` is there. */
+async function onTerminal(env: Record<string, string>, complete: string): Promise<string> {
+  const seen = Promise.withResolvers<string>();
+  let text = "";
+  const child = Bun.spawn([process.execPath, main], {
+    env: { ...baseEnv(), ...env },
+    terminal: {
+      cols: 120,
+      rows: 40,
+      data: (_, bytes) => {
+        text += new TextDecoder().decode(bytes);
+        if (text.includes(complete)) seen.resolve(text);
+      },
+    },
+  });
+  children.push(child);
+  void child.exited.then(() => seen.reject(new Error(`the server ended: ${text}`)));
+  return Bun.stripANSI(await seen.promise);
 }
 
 describe("starting the server", () => {
@@ -46,10 +78,15 @@ describe("starting the server", () => {
 
   test("makes its folder, secret and database on first run, readable by their owner only, and says where it is", async () => {
     const child = start({});
-    const text = await greeting(child);
-    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+ /);
-    expect(text).toContain("recogniser");
-    expect(text).toMatch(/Opus \((libopus|opusscript)\)/);
+    const line = await listening(child);
+    expect(line).toMatchObject({
+      level: 30,
+      url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      urlIsLocal: false,
+      dataDir: join(folder, "data"),
+      recogniser: expect.stringContaining("speech is off"),
+      codecs: { opus: expect.stringMatching(/^(libopus|opusscript)$/) },
+    });
     expect(statSync(join(folder, "data")).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, "data", "token-secret")).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, "data", "browline.db")).size).toBeGreaterThan(0);
@@ -58,9 +95,55 @@ describe("starting the server", () => {
   test.each(["SIGINT", "SIGTERM"] as const)("ends cleanly on %s and can be started again", async (signal) => {
     for (let i = 0; i < 2; i++) {
       const child = start({});
-      await greeting(child);
+      await listening(child);
       child.kill(signal);
       expect(await child.exited).toBe(0);
+    }
+  });
+
+  test("greets a person at a terminal, says with which recogniser, and what others need to reach it", async () => {
+    const text = await onTerminal({ BROWLINE_HOST: "0.0.0.0", BROWLINE_RECOGNISER: "auto" }, "Next:");
+    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+ /);
+    expect(text).toMatch(/other machines need BROWLINE_PUBLIC_URL/);
+    expect(text).toContain("pocketsphinx, en-US");
+    expect(text).toMatch(/Opus \((libopus|opusscript)\)/);
+  });
+
+  test("says nothing of other machines where it listens on one address only", async () => {
+    const text = await onTerminal({}, "Next:");
+    expect(text).not.toContain("BROWLINE_PUBLIC_URL");
+  });
+
+  test("ends cleanly on one Ctrl-C, which the terminal sends to the whole group and `bun run` once more", async () => {
+    const child = spawn(process.execPath, ["run", "start"], {
+      cwd: new URL("../..", import.meta.url).pathname,
+      // As a session leader: its process group is what a terminal would signal.
+      detached: true,
+      env: { ...baseEnv(), HOME: folder, BROWLINE_TOKEN_SECRET: tokenSecret },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    try {
+      const lines: Record<string, unknown>[] = [];
+      const listens = Promise.withResolvers<URL>();
+      createInterface(child.stdout)
+        .on("line", (line) => {
+          const entry = JSON.parse(line);
+          lines.push(entry);
+          if (entry.msg === "Browline listens") listens.resolve(new URL(entry.url));
+        })
+        .on("close", () => listens.reject(new Error("the server ended")));
+      // Somebody who does not read keeps the server closing for half a second, in which the second signal comes.
+      const { port } = await listens.promise;
+      const token = await mintCoreToken(tokenSecret, "user@example.com");
+      const glasses = await RawWebSocket.connect(Number(port), `/glasses-ws?token=${token}`);
+      glasses.pause();
+      process.kill(-(child.pid ?? Number.NaN), "SIGINT");
+      expect(await ended).toBe(0);
+      expect(lines.map(({ msg }) => msg)).toContain("closing");
+    } finally {
+      if (child.exitCode === null && child.signalCode === null)
+        process.kill(-(child.pid ?? Number.NaN), "SIGKILL");
     }
   });
 
@@ -77,7 +160,17 @@ describe("starting the server", () => {
     [
       "a missing certificate",
       () => ({ BROWLINE_TLS_CERT: "/none.pem", BROWLINE_TLS_KEY: "/none.key" }),
-      /none\.pem/,
+      /BROWLINE_TLS_CERT .*none\.pem/,
+    ],
+    [
+      "a host that is none",
+      () => ({ BROWLINE_HOST: "300.1.1.1" }),
+      /^Cannot listen on 300\.1\.1\.1: .*BROWLINE_HOST/,
+    ],
+    [
+      "two busy ports: the one that everybody knows",
+      () => ({ BROWLINE_PORT: String(busy.port), BROWLINE_LIVEZ_PORT: String(alsoBusy.port) }),
+      /Port \d+ .*BROWLINE_PORT/,
     ],
     ["a broken database", () => ({ BROWLINE_DATA_DIR: brokenFolder() }), /database/],
   ])("ends with one clear line for %s", async (_name, env, line) => {
@@ -89,6 +182,7 @@ describe("starting the server", () => {
   });
 
   const busy = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const alsoBusy = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   function brokenFolder(): string {
     const broken = mkdtempSync(join(tmpdir(), "browline-broken-"));
     writeFileSync(join(broken, "browline.db"), "this is no database".repeat(100));

@@ -86,6 +86,22 @@ describe("what a lane says of speech", () => {
     expect(ends).toEqual(ends.toSorted((a, b) => a - b));
   });
 
+  test("D-32: lets the last words before silence come as late as the provider brings them, in one final", () => {
+    const { provider, speech, transcripts } = lane();
+    speech.setLanguages(["en-US"]);
+    const stream = provider.latest();
+    speech.voiceStart(1_000 * samplesPerMs);
+    stream.hear("interim", "turn on the", 1_000, 1_600);
+    speech.voiceEnd(2_000 * samplesPerMs);
+    speech.audioUntil(2_800 * samplesPerMs);
+    expect(stream.calls).not.toContain("close");
+    stream.hear("final", "turn on the lights", 1_000, 1_950);
+    expect(transcripts().map(({ text, isFinal }) => ({ text, isFinal }))).toEqual([
+      { text: "turn on the", isFinal: false },
+      { text: "turn on the lights", isFinal: true },
+    ]);
+  });
+
   test("passes lost audio on", () => {
     const { provider, speech, reports } = lane();
     speech.setLanguages(["en-US"]);
@@ -112,7 +128,7 @@ describe("the languages of a lane", () => {
     speech.setLanguages(["en-US"]);
     expect(states()).toEqual([
       { state: "ready", detail: "listens" },
-      { state: "off", detail: "no speech provider serves fr-FR" },
+      { state: "off", detail: "no speech provider serves fr-FR", unserved: ["fr-FR"] },
       { state: "ready", detail: "listens" },
     ]);
   });

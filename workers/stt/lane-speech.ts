@@ -183,13 +183,22 @@ export class LaneSpeech {
   #reportState(): void {
     if (this.#closed !== undefined) return;
     const streams = [...this.#streams.values()];
+    const off = [...this.#streams].flatMap(([language, { state }]) =>
+      state?.state === "off" ? [{ language, detail: state.detail }] : [],
+    );
+    const unserved = [...this.#unserved].map(([language, detail]) => ({ language, detail })).concat(off);
     const worst =
-      [...this.#unserved.values()].map((detail): SpeechState => ({ state: "off", detail }))[0] ??
-      streams.find(({ state }) => state?.state === "off")?.state ??
+      unserved.map(
+        ({ detail }): SpeechState => ({
+          state: "off",
+          detail,
+          unserved: unserved.map(({ language }) => language),
+        }),
+      )[0] ??
       streams.find(({ state }) => state?.state === "degraded")?.state ??
       streams.find(({ state }) => state?.state === "ready")?.state;
     if (worst === undefined) return;
-    if (worst.state === this.#reported?.state && worst.detail === this.#reported.detail) return;
+    if (Bun.deepEquals(worst, this.#reported)) return;
     this.#reported = worst;
     this.#report({ kind: "state", state: worst });
   }
