@@ -1,11 +1,14 @@
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, Store, UserRecord } from "./store.ts";
+import type { AppRecord, SettingScope, Store, UserRecord, Values } from "./store.ts";
+import { storedBytes } from "./stored-bytes.ts";
 
 /** A store that forgets everything with the process. For tests. */
 export class MemoryStore implements Store {
   readonly apps = new MemoryCatalogue();
   readonly #users = new Map<string, UserRecord>();
+  /** Entries by user and app. */
+  readonly #storage = new Map<string, Map<string, string>>();
 
   loadUser(userId: string): Promise<UserRecord> {
     return Promise.resolve(this.#user(userId));
@@ -22,6 +25,49 @@ export class MemoryStore implements Store {
     this.#users.set(userId, { ...user, wantedApps: wanted ? [...others, packageName] : others });
   }
 
+  saveSetting(userId: string, scope: SettingScope, key: string, value: unknown): void {
+    const user = this.#user(userId);
+    const { settings } = user;
+    const changed =
+      typeof scope === "string"
+        ? { ...settings, [scope]: withValue(settings[scope], key, value) }
+        : {
+            ...settings,
+            apps: {
+              ...settings.apps,
+              [scope.packageName]: withValue(settings.apps[scope.packageName] ?? {}, key, value),
+            },
+          };
+    this.#users.set(userId, { ...user, settings: changed });
+  }
+
+  saveInstallation(userId: string, packageName: string, installed: boolean): void {
+    const user = this.#user(userId);
+    this.#users.set(userId, { ...user, installations: { ...user.installations, [packageName]: installed } });
+  }
+
+  readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve(Object.fromEntries(this.#entries(userId, packageName)));
+  }
+
+  writeStorage(
+    userId: string,
+    packageName: string,
+    entries: Readonly<Record<string, string>>,
+    mostBytes: number,
+  ): Promise<boolean> {
+    const after = new Map([...this.#entries(userId, packageName), ...Object.entries(entries)]);
+    const fits = storedBytes(after) <= mostBytes;
+    if (fits && after.size > 0) this.#storage.set(storageId(userId, packageName), after);
+    return Promise.resolve(fits);
+  }
+
+  deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void> {
+    if (key === undefined) this.#storage.delete(storageId(userId, packageName));
+    else this.#entries(userId, packageName).delete(key);
+    return Promise.resolve();
+  }
+
   saveApp(app: AppRecord): Promise<void> {
     this.apps.save(app);
     return Promise.resolve();
@@ -29,6 +75,11 @@ export class MemoryStore implements Store {
 
   removeApp(packageName: string): Promise<boolean> {
     return Promise.resolve(this.apps.remove(packageName));
+  }
+
+  userIds(): Promise<readonly string[]> {
+    const keepers = [...this.#storage.keys()].map((id): string => JSON.parse(id)[0]);
+    return Promise.resolve([...new Set([...this.#users.keys(), ...keepers])].sort());
   }
 
   flush(): Promise<void> {
@@ -40,6 +91,27 @@ export class MemoryStore implements Store {
   }
 
   #user(userId: string): UserRecord {
-    return this.#users.get(userId) ?? { userId, audioFormat: defaultAudioFormat, wantedApps: [] };
+    return (
+      this.#users.get(userId) ?? {
+        userId,
+        audioFormat: defaultAudioFormat,
+        wantedApps: [],
+        settings: { system: {}, phone: {}, apps: {} },
+        installations: {},
+      }
+    );
   }
+
+  #entries(userId: string, packageName: string): Map<string, string> {
+    return this.#storage.get(storageId(userId, packageName)) ?? new Map();
+  }
+}
+
+function storageId(userId: string, packageName: string): string {
+  return JSON.stringify([userId, packageName]);
+}
+
+function withValue(values: Values, key: string, value: unknown): Values {
+  const { [key]: _former, ...others } = values;
+  return value === undefined ? others : { ...others, [key]: value };
 }

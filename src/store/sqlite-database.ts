@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
-import type { AppRecord, UserRecord } from "./store.ts";
+import type { AppRecord, SettingScope, UserRecord, UserSettings, Values } from "./store.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` says how many have run. Append only. */
 const migrations = [
@@ -22,6 +22,28 @@ const migrations = [
      package_name TEXT NOT NULL,
      UNIQUE (user_id, package_name)
    ) STRICT;`,
+  // What an app's record holds beside the columns, what users have set, what they installed, what apps keep for them.
+  `ALTER TABLE app ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
+   CREATE TABLE setting (
+     user_id TEXT NOT NULL,
+     scope TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (user_id, scope, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE installation (
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     installed INTEGER NOT NULL CHECK (installed IN (0, 1)),
+     PRIMARY KEY (user_id, package_name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE storage (
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (user_id, package_name, key)
+   ) STRICT;`,
 ] as const;
 
 /** How long a write waits for another process to finish its own. */
@@ -34,6 +56,13 @@ interface AppRow {
   type: AppRecord["type"];
   api_key_hash: string;
   permissions: string;
+  details: string;
+}
+
+interface SettingRow {
+  scope: string;
+  key: string;
+  value: string;
 }
 
 /**
@@ -82,22 +111,25 @@ export class SqliteDatabase {
         type: row.type,
         apiKeyHash: row.api_key_hash,
         permissions: JSON.parse(row.permissions),
+        ...JSON.parse(row.details),
       }));
   }
 
   saveApp(app: AppRecord): void {
+    const { packageName, name, publicUrl, type, apiKeyHash, permissions, ...details } = app;
     this.#database
       .query(
-        `INSERT OR REPLACE INTO app (package_name, name, public_url, type, api_key_hash, permissions)
-         VALUES ($packageName, $name, $publicUrl, $type, $apiKeyHash, $permissions)`,
+        `INSERT OR REPLACE INTO app (package_name, name, public_url, type, api_key_hash, permissions, details)
+         VALUES ($packageName, $name, $publicUrl, $type, $apiKeyHash, $permissions, $details)`,
       )
       .run({
-        packageName: app.packageName,
-        name: app.name,
-        publicUrl: app.publicUrl,
-        type: app.type,
-        apiKeyHash: app.apiKeyHash,
-        permissions: JSON.stringify(app.permissions),
+        packageName,
+        name,
+        publicUrl,
+        type,
+        apiKeyHash,
+        permissions: JSON.stringify(permissions),
+        details: JSON.stringify(details),
       });
   }
 
@@ -119,7 +151,91 @@ export class SqliteDatabase {
       userId,
       audioFormat: row === null ? defaultAudioFormat : readFormat(row.audio_format),
       wantedApps: wanted.map(({ package_name }) => package_name),
+      settings: this.#settings(userId),
+      installations: this.#installations(userId),
     };
+  }
+
+  /** Ids of all users of whom something is kept, in order. */
+  userIds(): string[] {
+    return this.#database
+      .query<{ user_id: string }, []>(
+        `SELECT user_id FROM user UNION SELECT user_id FROM wanted_app UNION SELECT user_id FROM setting
+         UNION SELECT user_id FROM installation UNION SELECT user_id FROM storage ORDER BY user_id`,
+      )
+      .all()
+      .map(({ user_id }) => user_id);
+  }
+
+  /** Keeps one value; `undefined` forgets it. */
+  saveSetting(userId: string, scope: SettingScope, key: string, value: unknown): void {
+    const column = writeScope(scope);
+    if (value === undefined) {
+      this.#database
+        .query("DELETE FROM setting WHERE user_id = ? AND scope = ? AND key = ?")
+        .run(userId, column, key);
+      return;
+    }
+    this.#database
+      .query("INSERT OR REPLACE INTO setting (user_id, scope, key, value) VALUES (?, ?, ?, ?)")
+      .run(userId, column, key, JSON.stringify(value));
+  }
+
+  saveInstallation(userId: string, packageName: string, installed: boolean): void {
+    this.#database
+      .query("INSERT OR REPLACE INTO installation (user_id, package_name, installed) VALUES (?, ?, ?)")
+      .run(userId, packageName, installed ? 1 : 0);
+  }
+
+  /** What an app keeps for a user. */
+  storage(userId: string, packageName: string): Record<string, string> {
+    const rows = this.#database
+      .query<{ key: string; value: string }, [string, string]>(
+        "SELECT key, value FROM storage WHERE user_id = ? AND package_name = ? ORDER BY key",
+      )
+      .all(userId, packageName);
+    return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  }
+
+  /** Adds and replaces entries, all or none. Returns whether they fit in `mostBytes` together with what was there. */
+  saveStorage(
+    userId: string,
+    packageName: string,
+    entries: Readonly<Record<string, string>>,
+    mostBytes: number,
+  ): boolean {
+    const insert = this.#database.query(
+      "INSERT OR REPLACE INTO storage (user_id, package_name, key, value) VALUES (?, ?, ?, ?)",
+    );
+    const size = this.#database.query<{ bytes: number | null }, [string, string]>(
+      `SELECT SUM(octet_length(key) + octet_length(value)) AS bytes
+       FROM storage WHERE user_id = ? AND package_name = ?`,
+    );
+    const tooMuch = Symbol("too much");
+    try {
+      this.#database
+        .transaction(() => {
+          for (const [key, value] of Object.entries(entries)) insert.run(userId, packageName, key, value);
+          if ((size.get(userId, packageName)?.bytes ?? 0) > mostBytes) throw tooMuch;
+        })
+        .immediate();
+    } catch (error) {
+      if (error === tooMuch) return false;
+      throw error;
+    }
+    return true;
+  }
+
+  deleteStorage(userId: string, packageName: string, key: string | undefined): void {
+    if (key === undefined) {
+      this.#database
+        .query("DELETE FROM storage WHERE user_id = ? AND package_name = ?")
+        .run(userId, packageName);
+    } else {
+      this.#database
+        .query("DELETE FROM storage WHERE user_id = ? AND package_name = ? AND key = ?")
+        .run(userId, packageName, key);
+    }
   }
 
   saveAudioFormat(userId: string, format: AudioFormat): void {
@@ -144,6 +260,31 @@ export class SqliteDatabase {
     this.#closed = true;
     this.#database.close();
   }
+
+  #settings(userId: string): UserSettings {
+    const rows = this.#database
+      .query<SettingRow, [string]>("SELECT scope, key, value FROM setting WHERE user_id = ? ORDER BY key")
+      .all(userId);
+    const of = (scope: string): Values =>
+      Object.fromEntries(
+        rows.filter((row) => row.scope === scope).map(({ key, value }) => [key, JSON.parse(value)]),
+      );
+    const apps = new Set(rows.map(({ scope }) => scope).filter((scope) => scope.startsWith(appScope)));
+    return {
+      system: of("system"),
+      phone: of("phone"),
+      apps: Object.fromEntries([...apps].map((scope) => [scope.slice(appScope.length), of(scope)])),
+    };
+  }
+
+  #installations(userId: string): Record<string, boolean> {
+    const rows = this.#database
+      .query<{ package_name: string; installed: number }, [string]>(
+        "SELECT package_name, installed FROM installation WHERE user_id = ?",
+      )
+      .all(userId);
+    return Object.fromEntries(rows.map(({ package_name, installed }) => [package_name, installed === 1]));
+  }
 }
 
 function migrate(database: Database): void {
@@ -161,6 +302,13 @@ function migrate(database: Database): void {
       database.run(`PRAGMA user_version = ${migrations.length}`);
     })
     .immediate();
+}
+
+/** Before the package name, in the scope of an app's settings. */
+const appScope = "app:";
+
+function writeScope(scope: SettingScope): string {
+  return typeof scope === "string" ? scope : `${appScope}${scope.packageName}`;
 }
 
 /** `pcm`, `opus`, or `lc3:40` with the size of a frame. */

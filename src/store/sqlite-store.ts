@@ -1,48 +1,72 @@
+import type { Clock } from "../kernel/clock.ts";
 import { limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { SupervisedWorker } from "../kernel/supervised-worker.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, Store, UserRecord } from "./store.ts";
-import type { StoreCommand, StoreReport } from "./store-messages.ts";
-
-type Answer = UserRecord | boolean | undefined;
+import type { AppRecord, SettingScope, Store, UserRecord } from "./store.ts";
+import type { StoreAnswer, StoreCommand, StoreReport } from "./store-messages.ts";
 
 interface Waiting {
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (answer: StoreAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** Without the id, which the store itself gives out. */
 type Order = StoreCommand extends infer C ? (C extends { id: number } ? Omit<C, "id"> : never) : never;
 
-/** A store in one SQLite file. All SQL runs in a thread of its own; the catalogue is held in memory here. */
+export interface SqliteStoreParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * A store in one SQLite file. All SQL runs in a thread of its own; the catalogue is held in memory here. Should the thread
+ * die, what it has not answered is refused, and another one opens the file again.
+ */
 export class SqliteStore implements Store {
   readonly apps = new MemoryCatalogue();
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  readonly #worker = new Worker(new URL("../../workers/store-worker.ts", import.meta.url));
+  readonly #file: string;
+  readonly #worker: SupervisedWorker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #firstOpening = Promise.withResolvers<void>();
+  #opened = false;
   #id = 0;
   /** Why nothing can be stored any more. */
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(log: Logger, metrics: Metrics) {
+  private constructor(file: string, { clock, log, metrics }: SqliteStoreParts) {
+    this.#file = file;
     this.#log = log;
     this.#metrics = metrics;
-    this.#worker.onmessage = ({ data }: MessageEvent<StoreReport>) => this.#receive(data);
-    this.#worker.onerror = (event) => this.#fail(`the store's thread failed: ${event.message}`);
+    this.#worker = new SupervisedWorker({
+      kind: "store",
+      url: new URL("../../workers/store-worker.ts", import.meta.url),
+      clock,
+      log,
+      metrics,
+      onStart: (thread) => void this.#open(thread),
+      onMessage: (report) => this.#receive(report as StoreReport),
+      onDeath: () => {
+        this.#opened = false;
+        this.#refuseWaiting(new Error("the store's thread has died before it answered"));
+      },
+    });
   }
 
   /**
    * Opens the file, and makes it on first use. The catalogue is loaded when this resolves.
    * Rejects with an Error of one line when the file cannot be used.
    */
-  static async open(file: string, parts: { log: Logger; metrics: Metrics }): Promise<SqliteStore> {
-    const store = new SqliteStore(parts.log, parts.metrics);
+  static async open(file: string, parts: SqliteStoreParts): Promise<SqliteStore> {
+    const store = new SqliteStore(file, parts);
     try {
-      await store.#ask({ kind: "open", file });
+      await store.#firstOpening.promise;
     } catch (error) {
       store.#fail("the store could not be opened");
       throw error;
@@ -52,8 +76,10 @@ export class SqliteStore implements Store {
 
   async loadUser(userId: string): Promise<UserRecord> {
     const answer = await this.#ask({ kind: "loadUser", userId });
-    if (typeof answer !== "object") throw new Error("the store answered without a user");
-    return answer;
+    if (typeof answer !== "object" || !("user" in answer)) {
+      throw new Error("the store answered without a user");
+    }
+    return answer.user;
   }
 
   saveAudioFormat(userId: string, format: AudioFormat): void {
@@ -62,6 +88,43 @@ export class SqliteStore implements Store {
 
   saveWantedApp(userId: string, packageName: string, wanted: boolean): void {
     this.#save({ kind: "saveWantedApp", userId, packageName, wanted });
+  }
+
+  saveSetting(userId: string, scope: SettingScope, key: string, value: unknown): void {
+    this.#save({ kind: "saveSetting", userId, scope, key, value });
+  }
+
+  saveInstallation(userId: string, packageName: string, installed: boolean): void {
+    this.#save({ kind: "saveInstallation", userId, packageName, installed });
+  }
+
+  async readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>> {
+    const answer = await this.#ask({ kind: "readStorage", userId, packageName });
+    if (typeof answer !== "object" || !("entries" in answer)) {
+      throw new Error("the store answered without entries");
+    }
+    return answer.entries;
+  }
+
+  async writeStorage(
+    userId: string,
+    packageName: string,
+    entries: Readonly<Record<string, string>>,
+    mostBytes: number,
+  ): Promise<boolean> {
+    return (await this.#ask({ kind: "writeStorage", userId, packageName, entries, mostBytes })) === true;
+  }
+
+  async deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void> {
+    await this.#ask({ kind: "deleteStorage", userId, packageName, key });
+  }
+
+  async userIds(): Promise<readonly string[]> {
+    const answer = await this.#ask({ kind: "userIds" });
+    if (typeof answer !== "object" || !("userIds" in answer)) {
+      throw new Error("the store answered without users");
+    }
+    return answer.userIds;
   }
 
   async saveApp(app: AppRecord): Promise<void> {
@@ -84,6 +147,16 @@ export class SqliteStore implements Store {
     return this.#closing;
   }
 
+  /** Whether the file is open at this moment. */
+  get available(): boolean {
+    return this.#opened && this.#failure === undefined;
+  }
+
+  /** For tests only: the thread dies. */
+  injectDeath(): void {
+    this.#worker.replace();
+  }
+
   /** Commands that wait for their answer. */
   get pending(): number {
     return this.#waiting.size;
@@ -96,16 +169,39 @@ export class SqliteStore implements Store {
     });
   }
 
-  #ask(order: Order): Promise<Answer> {
+  #ask(order: Order): Promise<StoreAnswer> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#waiting.size >= limits.storePending) {
       return Promise.reject(new Error("the store is too far behind"));
     }
     const id = ++this.#id;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...order, id } satisfies StoreCommand);
-    });
+    if (!this.#worker.post({ ...order, id } satisfies StoreCommand)) {
+      return Promise.reject(new Error("the store's thread has died and is being restarted"));
+    }
+    return this.#answerTo(id);
+  }
+
+  #answerTo(id: number): Promise<StoreAnswer> {
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  /** The first order of every thread. */
+  async #open(thread: Worker): Promise<void> {
+    const id = ++this.#id;
+    const answer = this.#answerTo(id);
+    thread.postMessage({ kind: "open", file: this.#file, id } satisfies StoreCommand);
+    const again = id > 1;
+    try {
+      await answer;
+      this.#opened = true;
+      this.#firstOpening.resolve();
+      if (again) this.#log.info("the store is open again");
+    } catch (error) {
+      this.#firstOpening.reject(error);
+      if (!again || this.#failure !== undefined) return;
+      this.#log.error({ err: error }, "the store could not be opened again");
+      this.#worker.replace();
+    }
   }
 
   #receive(report: StoreReport): void {
@@ -123,8 +219,12 @@ export class SqliteStore implements Store {
   #fail(reason: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = new Error(reason);
-    this.#worker.terminate();
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#worker.close();
+    this.#refuseWaiting(this.#failure);
+  }
+
+  #refuseWaiting(reason: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
   }
 }

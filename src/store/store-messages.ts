@@ -1,5 +1,5 @@
 import type { AudioFormat } from "../wire/audio-format.ts";
-import type { AppRecord, UserRecord } from "./store.ts";
+import type { AppRecord, SettingScope, UserRecord } from "./store.ts";
 
 /** What the main thread asks of the store's thread. Each is answered once, by a report of the same `id`. */
 export type StoreCommand = { readonly id: number } & (
@@ -12,6 +12,34 @@ export type StoreCommand = { readonly id: number } & (
       readonly packageName: string;
       readonly wanted: boolean;
     }
+  | {
+      readonly kind: "saveSetting";
+      readonly userId: string;
+      readonly scope: SettingScope;
+      readonly key: string;
+      readonly value: unknown;
+    }
+  | {
+      readonly kind: "saveInstallation";
+      readonly userId: string;
+      readonly packageName: string;
+      readonly installed: boolean;
+    }
+  | { readonly kind: "readStorage"; readonly userId: string; readonly packageName: string }
+  | {
+      readonly kind: "writeStorage";
+      readonly userId: string;
+      readonly packageName: string;
+      readonly entries: Readonly<Record<string, string>>;
+      readonly mostBytes: number;
+    }
+  | {
+      readonly kind: "deleteStorage";
+      readonly userId: string;
+      readonly packageName: string;
+      readonly key: string | undefined;
+    }
+  | { readonly kind: "userIds" }
   | { readonly kind: "saveApp"; readonly app: AppRecord }
   | { readonly kind: "removeApp"; readonly packageName: string }
   /** Commands are carried out in order, so the answer says that all before it are done. */
@@ -19,8 +47,16 @@ export type StoreCommand = { readonly id: number } & (
   | { readonly kind: "close" }
 );
 
+/** What a command is answered with; most with nothing. */
+export type StoreAnswer =
+  | { readonly user: UserRecord }
+  | { readonly entries: Readonly<Record<string, string>> }
+  | { readonly userIds: readonly string[] }
+  | boolean
+  | undefined;
+
 export type StoreReport =
-  | { readonly kind: "done"; readonly id: number; readonly value?: UserRecord | boolean }
+  | { readonly kind: "done"; readonly id: number; readonly value?: StoreAnswer }
   | { readonly kind: "failed"; readonly id: number; readonly message: string }
   /** The whole catalogue, after opening and after every change of it, whoever made it. */
   | { readonly kind: "catalogue"; readonly apps: readonly AppRecord[] };

@@ -1,4 +1,6 @@
+import type { AppSetting, AppSettingGroup } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
+import type { HardwareRequirement } from "../wire/hardware.ts";
 
 /** An app as the catalogue knows it. */
 export interface AppRecord {
@@ -11,6 +13,17 @@ export interface AppRecord {
   /** SHA-256 of the API key, lower-case hex. The key itself is nowhere. */
   readonly apiKeyHash: string;
   readonly permissions: readonly string[];
+  /** What a user may say for the app besides its name, where the user wants apps to start by voice. */
+  readonly phrases?: readonly string[];
+  /** What the app needs of the glasses; absent: nothing. */
+  readonly hardware?: readonly HardwareRequirement[];
+  readonly description?: string;
+  readonly version?: string;
+  /** The app's page for the phone. */
+  readonly webviewUrl?: string;
+  readonly logoUrl?: string;
+  /** What a user may set for this app, with the defaults; the values are the users'. */
+  readonly settings?: readonly (AppSetting | AppSettingGroup)[];
 }
 
 /** The app catalogue, in memory: look-ups never wait. */
@@ -19,12 +32,31 @@ export interface AppCatalogue {
   all(): readonly AppRecord[];
 }
 
+/** Values by key; each is anything that JSON can hold. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/**
+ * Whose a kept value is: of the glasses and of all apps alike (`system`), of the user's phone (`phone`), or of the app with
+ * that package name.
+ */
+export type SettingScope = "system" | "phone" | { readonly packageName: string };
+
+/** What a user has set. What was never set is absent. */
+export interface UserSettings {
+  readonly system: Values;
+  readonly phone: Values;
+  readonly apps: Readonly<Record<string, Values>>;
+}
+
 /** What outlives a user's sessions. */
 export interface UserRecord {
   readonly userId: string;
   readonly audioFormat: AudioFormat;
   /** The apps the user wants running: a wish list, not a report. */
   readonly wantedApps: readonly string[];
+  readonly settings: UserSettings;
+  /** Whether the user has installed an app or taken it off. An app never mentioned is there for everyone. */
+  readonly installations: Readonly<Record<string, boolean>>;
 }
 
 /** User data. Saves return at once and are committed behind; a save that fails is logged and counted by the store. */
@@ -33,10 +65,31 @@ export interface UserStore {
   loadUser(userId: string): Promise<UserRecord>;
   saveAudioFormat(userId: string, format: AudioFormat): void;
   saveWantedApp(userId: string, packageName: string, wanted: boolean): void;
+  /** Keeps one value; `undefined` forgets it. */
+  saveSetting(userId: string, scope: SettingScope, key: string, value: unknown): void;
+  saveInstallation(userId: string, packageName: string, installed: boolean): void;
+}
+
+/** What apps keep for each of their users: strings under opaque keys, apart from every other app and user. */
+export interface SimpleStorage {
+  readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>>;
+  /**
+   * Adds and replaces entries, all or none.
+   * @param mostBytes that keys and values of this user and app may take together, as UTF-8.
+   * @returns whether there was room.
+   */
+  writeStorage(
+    userId: string,
+    packageName: string,
+    entries: Readonly<Record<string, string>>,
+    mostBytes: number,
+  ): Promise<boolean>;
+  /** Removes one entry, or all without a key. Whether there was one does not matter. */
+  deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void>;
 }
 
 /** Everything that is kept. One contract suite runs against every implementation. */
-export interface Store extends UserStore {
+export interface Store extends UserStore, SimpleStorage {
   readonly apps: AppCatalogue;
   /** Adds an app, or replaces the one of the same package name. */
   saveApp(app: AppRecord): Promise<void>;
@@ -44,5 +97,7 @@ export interface Store extends UserStore {
   removeApp(packageName: string): Promise<boolean>;
   /** Resolves when every save made before has been committed. */
   flush(): Promise<void>;
+  /** Ids of all users of whom something is kept, in order. */
+  userIds(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

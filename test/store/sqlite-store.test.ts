@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SystemClock } from "../../src/kernel/clock.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
@@ -20,6 +21,9 @@ const captions: AppRecord = {
   permissions: ["MICROPHONE"],
 };
 
+const clock = new SystemClock((error) => {
+  throw error;
+});
 let folder: string;
 let file: string;
 let metrics: Metrics;
@@ -37,9 +41,14 @@ afterEach(async () => {
 
 async function open(): Promise<SqliteStore> {
   const log = createLog({ level: "silent", format: "json" });
-  const store = await SqliteStore.open(file, { log, metrics });
+  const store = await SqliteStore.open(file, { clock, log, metrics });
   stores.push(store);
   return store;
+}
+
+async function restarts(): Promise<number> {
+  const { values } = await metrics.workerRestarts.get();
+  return values.reduce((sum, { labels, value }) => sum + (labels.kind === "store" ? value : 0), 0);
 }
 
 describe("the SQLite store", () => {
@@ -55,6 +64,8 @@ describe("the SQLite store", () => {
       userId: "user@example.com",
       audioFormat: { codec: "lc3", frameBytes: 60 },
       wantedApps: [captions.packageName],
+      settings: { system: {}, phone: {}, apps: {} },
+      installations: {},
     });
   });
 
@@ -92,12 +103,35 @@ describe("the SQLite store", () => {
     await expect(store.loadUser("user@example.com")).rejects.toThrow("the store is closed");
   });
 
+  test("takes over a database of the first version with everything in it", async () => {
+    const old = new Database(file);
+    old.run(`
+      CREATE TABLE app (package_name TEXT PRIMARY KEY, name TEXT NOT NULL, public_url TEXT NOT NULL,
+        type TEXT NOT NULL, api_key_hash TEXT NOT NULL, permissions TEXT NOT NULL) STRICT;
+      CREATE TABLE user (user_id TEXT PRIMARY KEY, audio_format TEXT NOT NULL) STRICT;
+      CREATE TABLE wanted_app (position INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL,
+        package_name TEXT NOT NULL, UNIQUE (user_id, package_name)) STRICT;
+      INSERT INTO user VALUES ('user@example.com', 'lc3:40');
+      PRAGMA user_version = 1;`);
+    const { packageName, name, publicUrl, type, apiKeyHash, permissions } = captions;
+    const columns = [packageName, name, publicUrl, type, apiKeyHash, JSON.stringify(permissions)];
+    old.query("INSERT INTO app VALUES (?, ?, ?, ?, ?, ?)").run(...columns);
+    old.close();
+    const store = await open();
+    expect(store.apps.all()).toEqual([captions]);
+    store.saveSetting("user@example.com", "phone", "k", 1);
+    expect(await store.loadUser("user@example.com")).toMatchObject({
+      audioFormat: { codec: "lc3", frameBytes: 40 },
+      settings: { phone: { k: 1 } },
+    });
+  });
+
   test("refuses a database of a newer version, and leaves it as it is", async () => {
     const newer = new Database(file);
     newer.run("PRAGMA user_version = 99");
     newer.close();
     await expect(open()).rejects.toThrow(
-      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 1)`,
+      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 2)`,
     );
     const after = new Database(file);
     expect(after.query("SELECT name FROM sqlite_master").all()).toEqual([]);
@@ -112,6 +146,41 @@ describe("the SQLite store", () => {
   test("refuses a folder that is not there in one line", async () => {
     file = join(folder, "missing", "browline.sqlite");
     await expect(open()).rejects.toThrow(/^The database .* cannot be used: [^\n]+$/);
+  });
+
+  test("whose thread dies refuses what it has not answered, and goes on with another", async () => {
+    const store = await open();
+    await store.saveApp(captions);
+    for (const deaths of [1, 2, 3]) {
+      const unanswered = store.loadUser("user@example.com");
+      store.injectDeath();
+      await expect(unanswered).rejects.toThrow("the store's thread has died");
+      expect([store.available, store.pending]).toEqual([false, 0]);
+      await until("the next thread", () => store.available, 30_000);
+      expect(await restarts()).toBe(deaths);
+      expect(store.apps.all()).toEqual([captions]);
+      store.saveWantedApp("user@example.com", `com.example.a${deaths}`, true);
+      expect((await store.loadUser("user@example.com")).wantedApps).toHaveLength(deaths);
+    }
+  });
+
+  test("whose file cannot be opened again tries until it can, and is closed all the same", async () => {
+    const store = await open();
+    await store.saveApp(captions);
+    const aside = `${file}.aside`;
+    renameSync(file, aside);
+    mkdirSync(file);
+    store.injectDeath();
+    await until("some restarts", async () => (await restarts()) >= 3, 30_000);
+    expect(store.available).toBe(false);
+    await expect(store.loadUser("user@example.com")).rejects.toThrow();
+    rmdirSync(file);
+    renameSync(aside, file);
+    await until("the file to be open", () => store.available, 30_000);
+    expect((await store.loadUser("user@example.com")).userId).toBe("user@example.com");
+    store.injectDeath();
+    await store.close();
+    expect(store.available).toBe(false);
   });
 
   test("two processes may open a new file at once", async () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SystemClock } from "../../src/kernel/clock.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
@@ -18,6 +19,9 @@ const captions: AppRecord = {
 };
 const notes: AppRecord = { ...captions, packageName: "com.example.a-notes", name: "Notes", permissions: [] };
 
+const systemClock = new SystemClock((error) => {
+  throw error;
+});
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
@@ -29,6 +33,7 @@ const implementations: Record<string, () => Promise<Store>> = {
     const folder = mkdtempSync(join(tmpdir(), "browline-store-"));
     cleanUps.push(() => rmSync(folder, { recursive: true }));
     return SqliteStore.open(join(folder, "browline.sqlite"), {
+      clock: systemClock,
       log: createLog({ level: "silent", format: "json" }),
       metrics: new Metrics(),
     });
@@ -84,6 +89,8 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
       userId: "user@example.com",
       audioFormat: { codec: "pcm" },
       wantedApps: [],
+      settings: { system: {}, phone: {}, apps: {} },
+      installations: {},
     });
   });
 
@@ -113,6 +120,96 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
     const store = await open();
     store.saveWantedApp("user@example.com", "com.example.a", true);
     expect((await store.loadUser("user@example.com")).wantedApps).toEqual(["com.example.a"]);
+  });
+
+  test("keeps whatever else an app's record holds", async () => {
+    const store = await open();
+    const app: AppRecord = {
+      ...captions,
+      description: "d",
+      webviewUrl: "http://127.0.0.1:7010/page",
+      settings: [
+        { type: "group", title: "Looks" },
+        { key: "bold", type: "toggle", defaultValue: false },
+      ],
+      hardware: [{ type: "DISPLAY", level: "REQUIRED" }],
+      phrases: ["write it down"],
+    };
+    await store.saveApp(app);
+    expect(store.apps.get(captions.packageName)).toEqual(app);
+  });
+
+  test("keeps settings by user and scope, any JSON, and forgets what is undefined", async () => {
+    const store = await open();
+    const a = "a@example.com";
+    store.saveSetting(a, "system", "brightness", 70);
+    store.saveSetting(a, "phone", "brightness", { deep: [1, null, "x"] });
+    store.saveSetting(a, { packageName: "com.example.a" }, "size", "big");
+    store.saveSetting(a, { packageName: "system" }, "brightness", false);
+    store.saveSetting("b@example.com", "system", "brightness", 1);
+    store.saveSetting(a, "phone", "gone", 1);
+    store.saveSetting(a, "phone", "gone", undefined);
+    store.saveSetting(a, "phone", "never", undefined);
+    expect((await store.loadUser(a)).settings).toEqual({
+      system: { brightness: 70 },
+      phone: { brightness: { deep: [1, null, "x"] } },
+      apps: { "com.example.a": { size: "big" }, system: { brightness: false } },
+    });
+  });
+
+  test("remembers what a user installed and took off", async () => {
+    const store = await open();
+    store.saveInstallation("a@example.com", "com.example.a", true);
+    store.saveInstallation("a@example.com", "com.example.b", true);
+    store.saveInstallation("a@example.com", "com.example.b", false);
+    expect((await store.loadUser("a@example.com")).installations).toEqual({
+      "com.example.a": true,
+      "com.example.b": false,
+    });
+    expect((await store.loadUser("b@example.com")).installations).toEqual({});
+  });
+
+  test("keeps the storage of each user and app apart", async () => {
+    const store = await open();
+    const put = (user: string, app: string, key: string) =>
+      store.writeStorage(user, app, { [key]: `${user} ${app}` }, 1_000);
+    for (const user of ["a@example.com", "b@example.com"]) {
+      for (const app of ["com.example.a", "com.example.b"]) expect(await put(user, app, "k.e.y")).toBe(true);
+    }
+    await store.deleteStorage("a@example.com", "com.example.a", undefined);
+    await store.deleteStorage("b@example.com", "com.example.b", "k.e.y");
+    await store.deleteStorage("b@example.com", "com.example.b", "never");
+    expect(await store.readStorage("a@example.com", "com.example.a")).toEqual({});
+    expect(await store.readStorage("b@example.com", "com.example.b")).toEqual({});
+    expect(await store.readStorage("a@example.com", "com.example.b")).toEqual({
+      "k.e.y": "a@example.com com.example.b",
+    });
+  });
+
+  test("takes a batch for storage as a whole or not at all, by its size as UTF-8 with what is there", async () => {
+    const store = await open();
+    const write = (entries: Record<string, string>) =>
+      store.writeStorage("a@example.com", "app", entries, 20);
+    expect(await write({ a: "123456789", b: "ééé" })).toBe(true);
+    expect(await write({ a: "123", c: "x".repeat(8) })).toBe(true);
+    expect(await write({ d: "1", e: "x" })).toBe(false);
+    expect(await store.readStorage("a@example.com", "app")).toEqual({ a: "123", b: "ééé", c: "x".repeat(8) });
+    expect(await write({ a: "", d: "" })).toBe(true);
+  });
+
+  test("lists every user of whom it keeps something", async () => {
+    const store = await open();
+    store.saveAudioFormat("d@example.com", { codec: "opus" });
+    store.saveWantedApp("c@example.com", "com.example.a", true);
+    store.saveSetting("b@example.com", "phone", "k", 1);
+    store.saveInstallation("b@example.com", "com.example.a", true);
+    await store.writeStorage("a@example.com", "com.example.a", { k: "v" }, 100);
+    expect(await store.userIds()).toEqual([
+      "a@example.com",
+      "b@example.com",
+      "c@example.com",
+      "d@example.com",
+    ]);
   });
 
   test("can be closed twice", async () => {

@@ -1,0 +1,67 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { isoTime } from "../../kernel/clock.ts";
+import { answer } from "./answer.ts";
+import type { ApiParts } from "./api-parts.ts";
+import { Endpoints } from "./endpoints.ts";
+
+const health = Type.Object({
+  status: Type.Union([Type.Literal("ok"), Type.Literal("draining")]),
+  timestamp: Type.String(),
+  sessions: Type.Object({ activeCount: Type.Number() }),
+  uptime: Type.Number({ description: "Seconds" }),
+  speech: Type.Object({ available: Type.Boolean(), detail: Type.String() }),
+  codecs: Type.Array(Type.String()),
+  degraded: Type.Array(Type.String()),
+});
+
+/** What the server says of itself. */
+export function serverApi(parts: ApiParts) {
+  const { clock, metrics, sessions } = parts;
+  const startedMs = clock.now();
+  const plain = (summary: string) => ({
+    detail: {
+      summary,
+      tags: ["Server"],
+      security: [],
+      responses: { 200: { description: "Done", content: { "text/plain": { schema: Type.String() } } } },
+    },
+  });
+  const texts = new Elysia()
+    .get("/livez", () => new Response("ok"), plain("Two bytes while the main loop turns"))
+    .get(
+      "/metrics",
+      async () => {
+        const text = await metrics.registry.metrics();
+        return new Response(text, { headers: { "content-type": metrics.registry.contentType } });
+      },
+      plain("Everything that is counted, for Prometheus"),
+    );
+  return new Endpoints(parts, "Server")
+    .add(
+      "GET",
+      "/health",
+      {
+        caller: "anyone",
+        summary: "Whether the server takes connections, and what is missing",
+        answers: { 200: health, 503: health },
+      },
+      () => {
+        const draining = parts.draining();
+        const report = parts.health();
+        return answer(
+          {
+            status: draining ? "draining" : "ok",
+            timestamp: isoTime(clock),
+            sessions: { activeCount: sessions.size },
+            uptime: (clock.now() - startedMs) / 1000,
+            speech: report.speech,
+            codecs: report.codecs,
+            degraded: report.degraded,
+          },
+          draining ? 503 : 200,
+        );
+      },
+    )
+    .routes.use(texts);
+}

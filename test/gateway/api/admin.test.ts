@@ -1,0 +1,180 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { verifyCoreToken } from "../../../src/gateway/core-token.ts";
+import { sha256Hex } from "../../../src/kernel/identity.ts";
+import { captions } from "../../support/fake-world.ts";
+import { adminToken, TestApi } from "../../support/test-api.ts";
+import { until } from "../../support/until.ts";
+
+const user = "user@example.com";
+
+let api: TestApi;
+beforeEach(() => {
+  api = new TestApi();
+});
+
+const ask = (verb: string, path: string, body?: unknown) =>
+  api.call(verb, `/api/admin${path}`, { bearer: adminToken, ...(body === undefined ? {} : { body }) });
+
+const newApp = { packageName: captions, publicUrl: "http://127.0.0.1:7010/" };
+
+describe("apps", () => {
+  test("are registered with a key that is shown once and kept as a hash", async () => {
+    const { status, body } = await ask("POST", "/apps", {
+      ...newApp,
+      permissions: ["MICROPHONE"],
+      type: "background",
+    });
+    const { apiKey } = body as { apiKey: string };
+    expect(status).toBe(201);
+    expect(apiKey.length).toBeGreaterThanOrEqual(32);
+    expect(api.world.users.apps.get(captions)).toEqual({
+      packageName: captions,
+      name: captions,
+      publicUrl: "http://127.0.0.1:7010",
+      type: "background",
+      permissions: ["MICROPHONE"],
+      apiKeyHash: sha256Hex(apiKey),
+    });
+    const list = await ask("GET", "/apps");
+    expect(list.body).toMatchObject({ success: true, data: [{ packageName: captions }] });
+    expect(JSON.stringify(list.body)).not.toContain("apiKey");
+    expect((await ask("POST", "/apps", newApp)).status).toBe(409);
+  });
+
+  test("are replaced but for their key, with everything a record can hold", async () => {
+    await ask("POST", "/apps", newApp);
+    const { apiKeyHash } = api.world.users.apps.get(captions) ?? {};
+    const replaced = {
+      name: "Captions",
+      publicUrl: "https://captions.example.com",
+      type: "background",
+      permissions: ["MICROPHONE"],
+      description: "d",
+      version: "2.0.0",
+      webviewUrl: "https://captions.example.com/page",
+      logoUrl: "https://captions.example.com/logo.png",
+      settings: [
+        { type: "group", title: "Looks" },
+        { key: "bold", type: "toggle", defaultValue: false },
+      ],
+      hardware: [{ type: "DISPLAY", level: "REQUIRED" }],
+      phrases: ["write it down"],
+    };
+    expect((await ask("PUT", `/apps/${captions}`, replaced)).body).toMatchObject({
+      success: true,
+      data: replaced,
+    });
+    expect(api.world.users.apps.get(captions)).toMatchObject({ ...replaced, apiKeyHash });
+    expect((await ask("PUT", "/apps/com.example.unknown", replaced)).status).toBe(404);
+  });
+
+  test.each([
+    [{ packageName: "captions", publicUrl: "http://127.0.0.1:1" }],
+    [{ packageName: "com.example.a/../b", publicUrl: "http://127.0.0.1:1" }],
+    [{ packageName: captions, publicUrl: "ftp://127.0.0.1" }],
+    [{ packageName: captions }],
+    [{ ...newApp, permissions: ["EVERYTHING"] }],
+    [{ ...newApp, type: "special" }],
+    [{ ...newApp, apiKeyHash: "ab" }],
+  ])("are not registered as %p", async (body) => {
+    expect((await ask("POST", "/apps", body)).status).toBe(400);
+    expect(api.world.users.apps.all()).toEqual([]);
+  });
+
+  test("get a new key, and the former one opens nothing any more", async () => {
+    await api.register(captions);
+    const { body } = await ask("POST", `/apps/${captions}/key`);
+    const path = `/api/sdk/simple-storage/${user}`;
+    const { apiKey } = body as { apiKey: string };
+    expect((await api.call("GET", path, { bearer: api.appBearer(captions) })).status).toBe(401);
+    expect((await api.call("GET", path, { bearer: `${captions}:${apiKey}` })).status).toBe(200);
+    expect((await ask("POST", "/apps/com.example.unknown/key")).status).toBe(404);
+  });
+
+  test("that lose a permission while they run lose at once what it had opened", async () => {
+    await api.register(captions, { permissions: ["MICROPHONE"] });
+    const { session } = await api.world.connect(user);
+    const app = await api.world.runApp(session, captions, "transcription:en-US");
+    expect((await ask("PUT", `/apps/${captions}/permissions`, { permissions: [] })).status).toBe(200);
+    expect(app.closed?.reason).toBe("App stopped");
+    await until("the webhook of the new start", () => api.world.webhooks.starts.length === 2);
+    const again = api.world.connectApp(session, captions);
+    api.world.subscribe(session, again, captions, "transcription:en-US");
+    expect(again.sent.at(-1)).toMatchObject({ type: "permission_error" });
+    expect(session.apps.subscriptions.mediaDemand().languages).toEqual([]);
+    expect((await ask("PUT", "/apps/com.example.unknown/permissions", { permissions: [] })).status).toBe(404);
+  });
+
+  test("are removed, and stopped wherever they run", async () => {
+    await api.register(captions);
+    const { session } = await api.world.connect(user);
+    const app = await api.world.runApp(session, captions);
+    expect((await ask("DELETE", `/apps/${captions}`)).status).toBe(200);
+    expect(app.closed?.reason).toBe("App stopped");
+    expect((await ask("DELETE", `/apps/${captions}`)).status).toBe(404);
+  });
+});
+
+describe("users and sessions", () => {
+  test("are listed: who is known, who has a session, and in what state", async () => {
+    api.world.users.saveSetting("kept@example.com", "phone", "theme", "dark");
+    const { session, generation } = await api.world.connect(user);
+    session.glassesClosed(generation);
+    expect((await ask("GET", "/users")).body).toEqual({
+      success: true,
+      data: [
+        { userId: "kept@example.com", session: false },
+        { userId: user, session: true },
+      ],
+    });
+    expect((await ask("GET", "/users/kept@example.com")).body).toMatchObject({
+      data: { userId: "kept@example.com", settings: { phone: { theme: "dark" } } },
+    });
+    const described = {
+      userId: user,
+      state: "DISCONNECTED",
+      connected: false,
+      snapshot: { activeAppSessions: [] },
+    };
+    expect((await ask("GET", "/sessions")).body).toMatchObject({ data: [described] });
+    expect((await ask("GET", `/sessions/${user}`)).body).toMatchObject({ data: described });
+    expect((await ask("GET", "/sessions/nobody@example.com")).status).toBe(404);
+  });
+
+  test("are ended", async () => {
+    const { session, glasses } = await api.world.connect(user);
+    expect((await ask("DELETE", `/sessions/${user}`)).status).toBe(200);
+    expect(session.state).toBe("DISPOSED");
+    expect(glasses.closed?.reason).toBe("User session ended");
+    expect((await ask("DELETE", `/sessions/${user}`)).status).toBe(404);
+  });
+
+  test("have their apps started and stopped", async () => {
+    await api.register(captions);
+    const { session } = await api.world.connect(user);
+    const base = `/sessions/${user}/apps/${captions}`;
+    const starting = ask("POST", `${base}/start`);
+    await until("the webhook", () => api.world.webhooks.starts.length > 0);
+    const app = api.world.connectApp(session, captions);
+    expect((await starting).status).toBe(200);
+    expect((await ask("POST", `${base}/stop`)).body).toMatchObject({ message: `${captions} is stopped` });
+    expect(app.closed?.reason).toBe("App stopped");
+    expect((await ask("POST", `${base}/stop`)).body).toMatchObject({ message: `${captions} did not run` });
+    api.world.webhooks.answer = async () => ({ kind: "refused", status: 404, sdkError: false });
+    expect((await ask("POST", `${base}/start`)).status).toBe(502);
+    expect((await ask("POST", `/sessions/${user}/apps/com.example.unknown/start`)).status).toBe(404);
+    for (const verb of ["start", "stop"]) {
+      expect((await ask("POST", `/sessions/nobody@example.com/apps/${captions}/${verb}`)).status).toBe(404);
+    }
+  });
+
+  test("get core tokens that sign them in", async () => {
+    const { body } = await ask("POST", "/users/Ada@Example.com/token");
+    const { coreToken } = body as { coreToken: string };
+    expect(await verifyCoreToken("a secret that only tests know", coreToken)).toEqual({
+      kind: "valid",
+      userId: "ada@example.com",
+    });
+    expect((await ask("POST", "/users/ada/token")).status).toBe(400);
+  });
+});
