@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Capabilities } from "./capabilities.ts";
+import type { Hop, RefusalCode } from "./refusals.ts";
 import { type MessageOf, messageParser, timestamp } from "./schema.ts";
 import type { Permission } from "./streams.ts";
 
@@ -33,7 +34,8 @@ const schemas = {
   }),
   ownership_release: Type.Object({ reason: Type.Optional(Type.String()), timestamp }),
   dashboard_content_update: Type.Object({
-    content: Type.String(),
+    /** A text, or a layout of which the text is taken; checked by the dashboard. */
+    content: Type.Unknown(),
     modes: Type.Array(Type.String()),
     timestamp,
   }),
@@ -92,7 +94,13 @@ const schemas = {
   managed_stream_request: Type.Object({ timestamp }),
   managed_stream_stop: Type.Object({ timestamp }),
   stream_status_check: Type.Object({ timestamp }),
-  app_broadcast_message: Type.Object({ payload: Type.Unknown(), messageId: requestId, timestamp }),
+  app_broadcast_message: Type.Object({
+    payload: Type.Unknown(),
+    messageId: requestId,
+    /** To the others in this room only. The SDK leaves it out. */
+    roomId: Type.Optional(requestId),
+    timestamp,
+  }),
   app_direct_message: Type.Object({
     targetUserId: Type.String({ minLength: 1 }),
     payload: Type.Unknown(),
@@ -125,6 +133,19 @@ export interface AppSetting {
   readonly label?: string;
   readonly value?: unknown;
   readonly defaultValue?: unknown;
+  /** What a `select` lets choose from. */
+  readonly options?: readonly { readonly label: string; readonly value: unknown }[];
+  /** Bounds of a `slider`. */
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A heading among an app's settings, for the phone's page. */
+export interface AppSettingGroup {
+  readonly type: "group" | "titleValue";
+  readonly title?: string;
+  readonly label?: string;
+  readonly value?: unknown;
 }
 
 export type SystemSettings = Readonly<Record<string, unknown>>;
@@ -163,7 +184,13 @@ export type ToApp =
       /** Absent while the model of the glasses is not known. */
       readonly capabilities?: Capabilities;
     }
-  | { readonly type: "tpa_connection_error"; readonly code: string; readonly message: string }
+  | {
+      readonly type: "tpa_connection_error";
+      readonly code: string;
+      readonly message: string;
+      /** Where a request got stuck; absent where it is the connection itself that is refused. */
+      readonly hop?: string;
+    }
   | {
       readonly type: "data_stream";
       readonly sessionId: string;
@@ -200,12 +227,17 @@ export type ToApp =
       readonly error?: string;
       /** Milliseconds. */
       readonly duration?: number;
+      /** The server's own refusals only: why, and where on the way. */
+      readonly code?: RefusalCode;
+      readonly hop?: Hop;
     }
   | {
       readonly type: "rgb_led_control_response";
       readonly requestId: string;
       readonly success: boolean;
       readonly error?: string;
+      readonly code?: RefusalCode;
+      readonly hop?: Hop;
     }
   | {
       readonly type: "rtmp_stream_status";
@@ -213,12 +245,16 @@ export type ToApp =
       readonly status: "error" | "stopped";
       readonly errorDetails?: string;
       readonly appId: string;
+      readonly code?: RefusalCode;
+      readonly hop?: Hop;
     }
   | {
       readonly type: "managed_stream_status";
       readonly streamId: string;
       readonly status: "error" | "stopped";
       readonly message?: string;
+      readonly code?: RefusalCode;
+      readonly hop?: Hop;
     }
   | { readonly type: "stream_status_check_response"; readonly hasActiveStream: boolean }
   | {
@@ -261,6 +297,9 @@ export type ToApp =
         readonly metadata?: unknown;
       };
     };
+
+/** The one app that may write the dashboard's corners and change its mode. */
+export const systemDashboardPackage = "system.augmentos.dashboard";
 
 export type DashboardMode = "none" | "main" | "expanded";
 
@@ -320,4 +359,13 @@ export interface TranscriptionData {
   /** 0 to 1. */
   readonly confidence?: number;
   readonly provider: string;
+}
+
+/** Words in another language, as apps receive them in `data`. Fields as in a transcription, from which they were made. */
+export interface TranslationData extends Omit<TranscriptionData, "type" | "detectedLanguage"> {
+  readonly type: "translation";
+  readonly originalText: string;
+  readonly translateLanguage: string;
+  /** False where it was said in that language already. */
+  readonly didTranslate: boolean;
 }

@@ -25,6 +25,15 @@ const schemas = {
   glasses_connection_state: Type.Object({
     modelName: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     status: Type.String(),
+    wifi: Type.Optional(
+      Type.Union([
+        Type.Object({
+          connected: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+          ssid: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+        }),
+        Type.Null(),
+      ]),
+    ),
     timestamp,
   }),
   button_press: Type.Object({ buttonId: Type.String(), pressType: Type.String(), timestamp }),
@@ -63,13 +72,16 @@ const schemas = {
   /** Success, the nested error of older phones, or the flat error of newer ones. */
   photo_response: Type.Object({
     requestId: Type.String({ minLength: 1 }),
-    success: Type.Optional(Type.Boolean()),
-    photoUrl: Type.Optional(Type.String()),
+    success: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+    photoUrl: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     error: Type.Optional(
-      Type.Object({ code: Type.Optional(Type.String()), message: Type.Optional(Type.String()) }),
+      Type.Union([
+        Type.Object({ code: Type.Optional(Type.String()), message: Type.Optional(Type.String()) }),
+        Type.Null(),
+      ]),
     ),
-    errorCode: Type.Optional(Type.String()),
-    errorMessage: Type.Optional(Type.String()),
+    errorCode: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    errorMessage: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     timestamp,
   }),
   photo_taken: Type.Object({ timestamp }),

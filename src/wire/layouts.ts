@@ -58,6 +58,24 @@ function layoutBytes(layout: Layout): number {
   }
 }
 
+/** Whether a layout is a picture, which glasses that show only text cannot draw. */
+export function isBitmap({ layoutType }: Layout): boolean {
+  return layoutType === "bitmap_view" || layoutType === "bitmap_animation";
+}
+
+/** Whether two layouts show the same. Compares without copying, since bitmaps are large. */
+export function sameLayout(a: Layout, b: Layout): boolean {
+  if (a === b) return true;
+  const [first, second]: [Record<string, unknown>, Record<string, unknown>] = [a, b];
+  const keys = Object.keys(first);
+  if (keys.length !== Object.keys(second).length) return false;
+  return keys.every((key) => {
+    const [x, y] = [first[key], second[key]];
+    if (!Array.isArray(x) || !Array.isArray(y)) return x === y;
+    return x.length === y.length && x.every((frame, i) => frame === y[i]);
+  });
+}
+
 /** The text a layout shows, a line a field; empty for pictures. For terminals and tests. */
 export function layoutText(layout: Layout): string {
   switch (layout.layoutType) {

@@ -61,6 +61,11 @@ const plainStreams = new Set([
   "managed_stream_status",
   "settings_update_request",
   "custom_message",
+  "dashboard_state",
+  "rgb_led_control_response",
+  "swipe_volume_status",
+  "switch_status",
+  "video_stream_response",
 ]);
 
 const language = /^(?:[a-z]{2,3}-[A-Z]{2}|auto)$/;
