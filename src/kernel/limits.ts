@@ -25,7 +25,35 @@ export const limits = {
   drainMs: 500,
 
   // HTTP
-  httpBodyBytes: 1024 * 1024,
+  /** The most that any request may carry: a picture in its form. Every endpoint reads only as much as it needs. */
+  httpBodyBytes: 11 * 1024 * 1024,
+  /** A JSON body, where an endpoint does not say otherwise. */
+  jsonBodyBytes: 256 * 1024,
+  userRequestsPerMinute: 600,
+  /** By key, for all users of the app together. */
+  appRequestsPerMinute: 1_200,
+  /** Users and apps whose rates are remembered. */
+  rateKeys: 10_000,
+  /** How long a token for an app's web page may be redeemed. */
+  webviewTokenMs: 60_000,
+  webviewTokens: 10_000,
+
+  // Simple storage
+  /** Of one user and one app. */
+  storageRequestsPerMinute: 100,
+  storageValueChars: 100_000,
+  storageKeyChars: 1_024,
+  /** Keys and values of one user and one app together. */
+  storageBytes: 1024 * 1024,
+  /** A batch as JSON, whose escapes take room as well. */
+  storageBodyBytes: 2 * 1024 * 1024,
+
+  // Settings
+  /** Of one user's phone. */
+  phoneSettings: 500,
+  settingKeyChars: 256,
+  /** One value as JSON. */
+  settingBytes: 16 * 1024,
 
   // User sessions
   sessionGraceMs: 30_000,
@@ -54,6 +82,45 @@ export const limits = {
   provisionalMs: 2_000,
   outboxEvents: 512,
   outboxBytes: 1024 * 1024,
+  /** Sleeping apps are woken one after the other; one that does not come holds the next one up for no longer than this. */
+  appWakeMs: 1_000,
+  /** An app that could not be brought back is tried again after this long, ten times, then every `parkedRarelyMs`. */
+  parkedMs: 60_000,
+  parkedTries: 10,
+  parkedRarelyMs: 60 * 60_000,
+
+  // Servers of apps that are down, each for all users together
+  /** The health of one is looked at this often at first: long enough for a deployment to be over. */
+  probeOftenMs: 2_000,
+  probeOftenForMs: 4 * 60_000,
+  /** Then this often. */
+  probeSometimesMs: 60_000,
+  probeSometimesForMs: 10 * 60_000,
+  /** Then this often. */
+  probeRarelyMs: 60 * 60_000,
+  /** Webhooks that are under way to one server without a user having asked for them. */
+  circuitCalls: 16,
+  /** Over how long the webhooks to a server that is back are spread. */
+  circuitJitterMs: 500,
+  /** A user's wish to start an app of a server that is down is worth one webhook in this time. */
+  circuitWishMs: 1_000,
+  /** Servers of which something is remembered, beyond which what is idle is forgotten. */
+  circuits: 10_000,
+
+  // Messages between the users of one app
+  appMessageBytes: 16 * 1024,
+  /** Messages, joins and leaves of one app of one user: this many at once, and this many a second. */
+  appMessageBurst: 60,
+  appMessagesPerSecond: 20,
+  /** A message to many users is handed out in pieces of this many. */
+  appMessageBatch: 50,
+  /** Messages waiting to be handed out, of all apps; one more is refused. */
+  appMessageQueue: 1_000,
+  roomsPerPackage: 1_000,
+  /** Rooms that one app of one user is in. */
+  roomsPerUser: 32,
+  usersPerRoom: 100,
+  roomMetadataBytes: 4 * 1024,
 
   // Display
   displayIntervalMs: 250,
@@ -67,6 +134,58 @@ export const limits = {
   backgroundLockMs: 10_000,
   backgroundIdleMs: 2_000,
 
+  // Sounds and lights
+  /** A sound that the phone has not reported on: just under the 60 s after which the SDK gives up without a reason. */
+  playMs: 59_000,
+  /** What a phone may take to report on a sound that it was told to stop. */
+  playEndingMs: 2_000,
+  /** A request that a phone has left unanswered is sent again on its return if this much of its time is left. */
+  resendLeastMs: 10_000,
+  /** Sounds of one app that the phone has not reported on. */
+  playsPerApp: 16,
+  /** Orders to the glasses' light whose outcome is awaited, of all apps of a session. */
+  ledOrders: 64,
+  ledAnswerMs: 60_000,
+
+  // Photos
+  /** From an app's request to the word that no picture will come: under the 30 s after which the SDK gives up unexplained. */
+  photoMs: 25_000,
+  /** How long the camera counts as busy with a picture of which nothing is heard. */
+  photoCameraMs: 8_000,
+  photosPerApp: 4,
+  photosPerSession: 8,
+  /** Errors about photos that are on their way to apps, of one session; one more is dropped and counted. */
+  photoErrors: 16,
+  photoBytes: 10 * 1024 * 1024,
+  /** Pictures that this server takes in at one time, and as many that it hands on; one more is refused. */
+  photoUploads: 32,
+  /** All tries to hand a picture to its app. */
+  photoDeliveryMs: 10_000,
+  /** All tries to tell an app that no picture will come. */
+  photoErrorMs: 5_000,
+
+  // Speech synthesis
+  ttsTextChars: 1_000,
+  /** Texts that wait to be spoken; one more is refused. */
+  ttsQueue: 16,
+  /** A text whose speaking takes longer than this is given up. */
+  ttsMs: 20_000,
+  /** Three minutes: most of what is that long is digits. */
+  ttsSpeechBytes: 180 * 32_000,
+  /** Recent phrases that are kept, since phones fetch one sound in several requests. */
+  ttsCacheBytes: 8 * 1024 * 1024,
+
+  // Glasses, location, calendar, dashboard
+  /** A question of an app for the location is given up after this long, as the SDK does. */
+  locationPollMs: 15_000,
+  locationPollsPerApp: 8,
+  calendarEvents: 100,
+  /** Text of one app, or of one corner, on the dashboard, in characters. */
+  dashboardText: 512,
+  /** Looking up again this soon is the same look. */
+  dashboardLookMs: 300,
+  dashboardTickMs: 60_000,
+
   // Microphone
   microphoneBatchMs: 100,
   microphoneDebounceMs: 1_000,
@@ -76,8 +195,10 @@ export const limits = {
   unauthorisedPauseMs: 5_000,
 
   // Audio
-  ringBytes: 64 * 1024,
-  pcmRingBytes: 32 * 1024,
+  /** Twice the largest frame of glasses, so that one always fits, with its headers, into a ring that has been emptied. */
+  ringBytes: 128 * 1024,
+  /** What one such frame of PCM makes of batches has to fit as well. */
+  pcmRingBytes: 128 * 1024,
   recentAudioMs: 10_000,
   /** A lane that nobody has listened to for this long lends its recent audio to others. */
   recentIdleMs: 30_000,
@@ -97,6 +218,16 @@ export const limits = {
   /** Utterances that may wait for a free decoder; one more is refused and counted. */
   utteranceQueue: 16,
   languagesPerSession: 4,
+  transcriptHistoryMs: 30 * 60_000,
+  transcriptPruneMs: 5 * 60_000,
+  /** Segments of the history, for each language. */
+  transcriptSegments: 2_000,
+  /** Languages of the history: phones may name any. */
+  transcriptLanguages: 16,
+  /** A longer one that a phone has recognised is dropped and counted. */
+  transcriptChars: 4_096,
+  /** A spoken command counts only if the recogniser is at least this sure of it. */
+  voiceCommandPercent: 50,
 
   // Server
   /** The main loop counts as stalled after standing still for this long. */

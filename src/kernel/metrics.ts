@@ -1,23 +1,40 @@
 import { Counter, Gauge, Registry } from "prom-client";
 
+/** What has been counted since somebody read. */
+export interface Tally {
+  count: number;
+}
+
 /**
  * A counter for what happens with every audio frame. The metrics library looks its labels up on each count, which costs
  * more than the frame itself; this adds plain numbers and hands them over when somebody reads.
  */
 class FrequentCounter {
-  readonly #pending = new Map<string, number>();
+  readonly #pending = new Map<string, Tally>();
   readonly #counter: Counter<"fate">;
 
   constructor(counter: Counter<"fate"> & { collect?: () => void }) {
     this.#counter = counter;
     counter.collect = () => {
-      for (const [fate, by] of this.#pending) counter.inc({ fate }, by);
-      this.#pending.clear();
+      for (const [fate, tally] of this.#pending) {
+        if (tally.count > 0) counter.inc({ fate }, tally.count);
+        tally.count = 0;
+      }
     };
   }
 
   inc({ fate }: { readonly fate: string }, by = 1): void {
-    this.#pending.set(fate, (this.#pending.get(fate) ?? 0) + by);
+    this.tally(fate).count += by;
+  }
+
+  /** For whoever counts one fate again and again: to be kept, and added to. */
+  tally(fate: string): Tally {
+    let tally = this.#pending.get(fate);
+    if (tally === undefined) {
+      tally = { count: 0 };
+      this.#pending.set(fate, tally);
+    }
+    return tally;
   }
 
   get(): ReturnType<Counter<"fate">["get"]> {
@@ -40,6 +57,11 @@ export class Metrics {
     "Sockets refused before their upgrade",
     ["side", "code"],
   );
+  readonly httpRefused = this.#counter(
+    "browline_http_refused_total",
+    "HTTP requests refused for their size or their caller's rate",
+    ["reason"],
+  );
   readonly socketsClosed = this.#counter(
     "browline_sockets_closed_total",
     "Sockets that ended, by what ended them",
@@ -52,23 +74,58 @@ export class Metrics {
     "Text messages that were not acted on: malformed, unknown, invalid, oversized, stale or out of turn",
     ["side", "reason"],
   );
+  readonly requestsRefused = this.#counter(
+    "browline_app_requests_refused_total",
+    "Requests of apps that were answered with a refusal, by request and reason",
+    ["request", "code"],
+  );
+  readonly phrases = this.#counter("browline_phrases_total", "Texts to be spoken, by what became of them", [
+    "outcome",
+  ]);
+  readonly photos = this.#counter("browline_photos_total", "Requests for photos, by what became of them", [
+    "outcome",
+  ]);
+  readonly photoUploads = this.#counter(
+    "browline_photo_uploads_total",
+    "Uploads of photos to this server, by answer",
+    ["answer"],
+  );
   readonly messagesDropped = this.#counter(
     "browline_messages_dropped_total",
     "Messages that could not be delivered: the peer reads too slowly or is away",
     ["side", "class"],
   );
   readonly audioFrames = new FrequentCounter(
-    this.#counter("browline_audio_frames_total", "Audio frames received from glasses", ["fate"]),
+    this.#counter(
+      "browline_audio_frames_total",
+      "Audio frames received from glasses, each once, by what became of them at the door",
+      ["fate"],
+    ),
+  );
+  readonly audioFramesDecoded = this.#counter(
+    "browline_audio_frames_decoded_total",
+    "Audio frames decoded; a large one counts as several",
   );
   readonly audioLost = this.#counter("browline_audio_lost_total", "Audio lost inside the server, by cause", [
     "cause",
   ]);
   readonly transcripts = this.#counter("browline_transcripts_total", "Transcripts produced", ["kind"]);
+  readonly voiceCommands = this.#counter(
+    "browline_voice_commands_total",
+    "Spoken commands for apps, and those not obeyed because they were in doubt",
+    ["outcome"],
+  );
   readonly displays = this.#counter("browline_displays_total", "Display requests by outcome", ["outcome"]);
   readonly webhooks = this.#counter("browline_webhooks_total", "Webhooks to apps by outcome", [
     "kind",
     "outcome",
   ]);
+  readonly appServersDown = this.#gauge("browline_app_servers_down", "Servers of apps that do not answer");
+  readonly appMessages = this.#counter(
+    "browline_app_messages_total",
+    "Messages, joins and leaves between the users of one app, by outcome",
+    ["kind", "outcome"],
+  );
   readonly appStarts = this.#counter("browline_app_starts_total", "App starts by outcome", ["outcome"]);
   readonly workerRestarts = this.#counter("browline_worker_restarts_total", "Workers replaced", [
     "kind",

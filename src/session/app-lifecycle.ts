@@ -10,18 +10,38 @@ import type { WebhookOutcome } from "./ports.ts";
  * `appGraceMs` to come back: the SDK dials twice within 3.1 s, after which a webhook helps it along. Then it counts as
  * dead and is resurrected by further webhooks, for `resurrectionMs`. While the user is away nobody is woken: the app is
  * DORMANT until the glasses return.
+ *
+ * A given-up app that the user still wants is STOPPED and parked: it has nothing in the session any more, is tried again
+ * ever more rarely, and is let in whenever it comes.
  */
 export type AppState =
   | {
       readonly name: "STOPPED";
       /** A start that came too late for its caller may still connect until then. */
       readonly lateUntilMs: number;
+      /** Of a parked app, when it is tried again. */
+      readonly parked?: Retry;
     }
-  | { readonly name: "CONNECTING"; readonly deadlineMs: number; readonly retry: Retry }
+  | {
+      readonly name: "CONNECTING";
+      readonly deadlineMs: number;
+      readonly retry: Retry;
+      readonly manner?: StartManner;
+      /** Whether the app is parked if it does not come. */
+      readonly park?: boolean;
+    }
   | { readonly name: "RUNNING" }
   | { readonly name: "GRACE_PERIOD"; readonly sinceMs: number; readonly retry: Retry }
   | { readonly name: "RESURRECTING"; readonly sinceMs: number; readonly retry: Retry }
-  | { readonly name: "DORMANT" };
+  | { readonly name: "DORMANT" }
+  /** Its last moment, in which everything of it is taken out of the session. */
+  | { readonly name: "STOPPING" };
+
+/**
+ * How a start deals with a server that does not answer: `patient` tries a few times, `once` gives up, since the server is
+ * known to be down, and `automatic`, which nobody waits for, waits for its turn.
+ */
+type StartManner = "patient" | "once" | "automatic";
 
 /** When the next webhook is due; undefined while one is under way, or when no other try could help. */
 interface Retry {
@@ -30,7 +50,13 @@ interface Retry {
 }
 
 export type AppEvent =
-  | { readonly kind: "start" }
+  | {
+      readonly kind: "start";
+      /** Nobody has asked for it just now: the app was running in the user's last session. */
+      readonly automatic?: boolean;
+      /** The app's server is known not to answer. */
+      readonly serverDown?: boolean;
+    }
   | { readonly kind: "connected" }
   /** The current socket closed. `released`: the app had handed its session over beforehand and wants no help. */
   | { readonly kind: "lost"; readonly released: boolean }
@@ -40,7 +66,9 @@ export type AppEvent =
   /** A moment asked for by `wakeAtMs` has come. */
   | { readonly kind: "tick" }
   | { readonly kind: "userReturned" }
-  | { readonly kind: "stop" };
+  | { readonly kind: "stop" }
+  /** Everything of a stopping app is gone. */
+  | { readonly kind: "erased" };
 
 export type StartFailure = {
   readonly stage: "WEBHOOK" | "CONNECTION" | "AUTHENTICATION" | "TIMEOUT" | "HARDWARE_CHECK";
@@ -48,15 +76,22 @@ export type StartFailure = {
 };
 
 export type AppAction =
-  | { readonly kind: "sendWebhook" }
+  /** `automatic`: it may have to wait for its turn at the app's server. */
+  | { readonly kind: "sendWebhook"; readonly automatic: boolean }
   | { readonly kind: "started" }
   | { readonly kind: "startFailed"; readonly failure: StartFailure }
-  /** All tries to bring a lost app back have failed. */
-  | { readonly kind: "givenUp" }
+  /** What nobody waits for has failed: the app is parked, and the user is to be told. */
+  | { readonly kind: "givenUp"; readonly failure: StartFailure }
   /** The app said that it hands over: its subscriptions and displays end. */
   | { readonly kind: "release" };
 
 export const stopped: AppState = { name: "STOPPED", lateUntilMs: 0 };
+
+const serverDown: StartFailure = { stage: "WEBHOOK", message: "The app's server does not answer" };
+const notBroughtBack: StartFailure = { stage: "TIMEOUT", message: "The app could not be brought back" };
+
+/** What failed at the network is asked for again after this: the way to the server knows how long to wait. */
+const queueAgainMs = 1_000;
 
 type Step = readonly [AppState, readonly AppAction[]];
 
@@ -68,17 +103,10 @@ export function nextAppState(
   userPresent: boolean,
   limits: Limits,
 ): Step {
-  if (event.kind === "stop") return [stopped, []];
+  if (event.kind === "stop") return [{ name: "STOPPING" }, []];
   switch (state.name) {
     case "STOPPED":
-      if (event.kind === "start") {
-        return [
-          { name: "CONNECTING", deadlineMs: nowMs + limits.appStartMs, retry: underWay(0) },
-          [{ kind: "sendWebhook" }],
-        ];
-      }
-      if (event.kind === "connected" && nowMs < state.lateUntilMs) return [{ name: "RUNNING" }, []];
-      return [state, []];
+      return stoppedStep(state, event, nowMs, userPresent, limits);
     case "CONNECTING":
       return connecting(state, event, nowMs, limits);
     case "RUNNING":
@@ -91,36 +119,86 @@ export function nextAppState(
     case "GRACE_PERIOD":
       return grace(state, event, nowMs, userPresent, limits);
     case "RESURRECTING":
-      return resurrecting(state, event, nowMs, limits);
+      return resurrecting(state, event, nowMs, userPresent, limits);
     case "DORMANT":
       if (event.kind === "connected") return [{ name: "RUNNING" }, []];
-      if (event.kind === "start") {
-        return [
-          { name: "CONNECTING", deadlineMs: nowMs + limits.appStartMs, retry: underWay(0) },
-          [{ kind: "sendWebhook" }],
-        ];
-      }
-      if (event.kind === "userReturned") {
-        return [{ name: "RESURRECTING", sinceMs: nowMs, retry: underWay(0) }, [{ kind: "sendWebhook" }]];
-      }
+      if (event.kind === "start") return begin(event, true, nowMs, limits);
+      if (event.kind === "userReturned") return resurrect({ attempts: 0, nextMs: nowMs }, nowMs);
       return [state, []];
+    case "STOPPING":
+      return [event.kind === "erased" ? stopped : state, []];
   }
 }
 
 /** The next moment at which the state changes by itself; undefined when it waits for events only. */
 export function wakeAtMs(state: AppState, limits: Limits): number | undefined {
-  const retryMs =
-    "retry" in state ? (state.retry.nextMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   switch (state.name) {
+    case "STOPPED":
+      return state.parked?.nextMs;
     case "CONNECTING":
-      return Math.min(state.deadlineMs, retryMs);
+      return Math.min(state.deadlineMs, retryMs(state.retry));
     case "GRACE_PERIOD":
-      return Math.min(state.sinceMs + limits.appGraceMs, retryMs);
+      return Math.min(state.sinceMs + limits.appGraceMs, retryMs(state.retry));
     case "RESURRECTING":
-      return Math.min(state.sinceMs + limits.resurrectionMs, retryMs);
+      return Math.min(state.sinceMs + limits.resurrectionMs, retryMs(state.retry));
     default:
       return undefined;
   }
+}
+
+function retryMs({ nextMs }: Retry): number {
+  return nextMs ?? Number.POSITIVE_INFINITY;
+}
+
+function stoppedStep(
+  state: Extract<AppState, { name: "STOPPED" }>,
+  event: AppEvent,
+  nowMs: number,
+  userPresent: boolean,
+  limits: Limits,
+): Step {
+  const { parked } = state;
+  switch (event.kind) {
+    case "start":
+      if (event.automatic && parked !== undefined) return [state, []];
+      if (event.automatic && event.serverDown) {
+        return [
+          park(underWay(0)),
+          [
+            { kind: "sendWebhook", automatic: true },
+            { kind: "givenUp", failure: serverDown },
+          ],
+        ];
+      }
+      return begin(event, event.automatic === true || parked !== undefined, nowMs, limits);
+    case "connected":
+      return nowMs < state.lateUntilMs ? [{ name: "RUNNING" }, []] : [state, []];
+    case "answered":
+      if (parked === undefined) return [state, []];
+      if (event.outcome.kind === "unreachable") return [park(soon(parked, nowMs)), []];
+      return [park(nextParked(parked, nowMs, limits)), []];
+    case "tick":
+      if (parked === undefined || !isDue(parked, nowMs)) return [state, []];
+      // Nobody is there to use it: looked at again later, without counting.
+      if (!userPresent) return [park({ ...parked, nextMs: nowMs + limits.parkedMs }), []];
+      return [park(underWay(parked.attempts)), [{ kind: "sendWebhook", automatic: true }]];
+    default:
+      return [state, []];
+  }
+}
+
+function begin(event: AppEvent & { kind: "start" }, parks: boolean, nowMs: number, limits: Limits): Step {
+  const automatic = event.automatic === true;
+  return [
+    {
+      name: "CONNECTING",
+      deadlineMs: nowMs + limits.appStartMs,
+      retry: underWay(0),
+      manner: automatic ? "automatic" : event.serverDown ? "once" : "patient",
+      park: parks,
+    },
+    [{ kind: "sendWebhook", automatic }],
+  ];
 }
 
 function connecting(
@@ -129,34 +207,55 @@ function connecting(
   nowMs: number,
   limits: Limits,
 ): Step {
-  const failed = (stage: StartFailure["stage"], message: string): Step => [
-    { name: "STOPPED", lateUntilMs: nowMs + limits.appLateJoinMs },
-    [{ kind: "startFailed", failure: { stage, message } }],
+  const { retry, manner } = state;
+  const automatic = manner === "automatic";
+  const failed = (failure: StartFailure, parked: Retry): Step => [
+    state.park ? park(parked) : { name: "STOPPED", lateUntilMs: nowMs + limits.appLateJoinMs },
+    [{ kind: automatic ? "givenUp" : "startFailed", failure }],
   ];
   switch (event.kind) {
     case "connected":
       return [{ name: "RUNNING" }, [{ kind: "started" }]];
     case "badKey":
-      return failed("AUTHENTICATION", "The app connected with a wrong API key");
+      return [
+        stopped,
+        [
+          {
+            kind: automatic ? "givenUp" : "startFailed",
+            failure: { stage: "AUTHENTICATION", message: "The app connected with a wrong API key" },
+          },
+        ],
+      ];
     case "answered":
       switch (event.outcome.kind) {
         case "accepted":
           // The SDK answers after its socket is up, so the socket is already on its way; the deadline still holds.
           return [state, []];
         case "refused":
-          return event.outcome.sdkError
-            ? failed("CONNECTION", "The app's server could not connect")
-            : failed("WEBHOOK", `The app's server refused the webhook with status ${event.outcome.status}`);
+          return failed(
+            event.outcome.sdkError
+              ? { stage: "CONNECTION", message: "The app's server could not connect" }
+              : {
+                  stage: "WEBHOOK",
+                  message: `The app's server refused the webhook with status ${event.outcome.status}`,
+                },
+            firstParked(nowMs, limits),
+          );
         case "unreachable":
-          return [{ ...state, retry: later(state.retry, nowMs) }, []];
+          if (manner === "once") return failed(serverDown, soon(retry, nowMs));
+          return [{ ...state, retry: automatic ? soon(retry, nowMs) : later(retry, nowMs) }, []];
       }
       break;
     case "tick":
       if (nowMs >= state.deadlineMs) {
-        return failed("TIMEOUT", `The app did not connect within ${limits.appStartMs / 1000} s`);
+        // What is on its way to the server may still bring the app.
+        return failed(
+          { stage: "TIMEOUT", message: `The app did not connect within ${limits.appStartMs / 1000} s` },
+          isUnderWay(retry) ? retry : soon(retry, nowMs),
+        );
       }
-      if (isDue(state.retry, nowMs))
-        return [{ ...state, retry: underWay(state.retry.attempts) }, [{ kind: "sendWebhook" }]];
+      if (isDue(retry, nowMs))
+        return [{ ...state, retry: underWay(retry.attempts) }, [{ kind: "sendWebhook", automatic }]];
       return [state, []];
   }
   return [state, []];
@@ -169,60 +268,104 @@ function grace(
   userPresent: boolean,
   limits: Limits,
 ): Step {
+  const { retry, sinceMs } = state;
+  const endMs = sinceMs + limits.appGraceMs;
   switch (event.kind) {
     case "connected":
       return [{ name: "RUNNING" }, []];
     case "answered":
-      return [event.outcome.kind === "accepted" ? state : { ...state, retry: later(state.retry, nowMs) }, []];
+      // Its socket should be there. If it is not, the end of the grace brings the next try.
+      if (event.outcome.kind === "accepted") return [{ ...state, retry: { ...retry, nextMs: endMs } }, []];
+      return [{ ...state, retry: afterAnswer(retry, event.outcome, nowMs) }, []];
     case "userReturned":
-      return [
-        { ...state, retry: { ...state.retry, nextMs: Math.max(nowMs, state.sinceMs + limits.appNudgeMs) } },
-        [],
-      ];
+      if (isUnderWay(retry)) return [state, []];
+      return [{ ...state, retry: { ...retry, nextMs: Math.max(nowMs, sinceMs + limits.appNudgeMs) } }, []];
     case "tick":
-      if (nowMs >= state.sinceMs + limits.appGraceMs) {
-        if (!userPresent) return [{ name: "DORMANT" }, []];
-        return [{ name: "RESURRECTING", sinceMs: nowMs, retry: underWay(0) }, [{ kind: "sendWebhook" }]];
+      if (nowMs >= endMs) {
+        return userPresent ? resurrect(retry, nowMs) : [{ name: "DORMANT" }, []];
       }
-      if (isDue(state.retry, nowMs)) {
-        if (!userPresent) return [{ ...state, retry: { ...state.retry, nextMs: undefined } }, []];
-        return [{ ...state, retry: underWay(state.retry.attempts) }, [{ kind: "sendWebhook" }]];
+      if (isDue(retry, nowMs)) {
+        if (!userPresent) return [{ ...state, retry: { attempts: 0, nextMs: undefined } }, []];
+        return [{ ...state, retry: underWay(retry.attempts) }, [{ kind: "sendWebhook", automatic: true }]];
       }
       return [state, []];
     default:
       return [state, []];
   }
+}
+
+/** A webhook that is under way is not sent twice: two of them would make the app connect twice. */
+function resurrect(retry: Retry, nowMs: number): Step {
+  if (isUnderWay(retry)) return [{ name: "RESURRECTING", sinceMs: nowMs, retry }, []];
+  return [
+    { name: "RESURRECTING", sinceMs: nowMs, retry: underWay(0) },
+    [{ kind: "sendWebhook", automatic: true }],
+  ];
 }
 
 function resurrecting(
   state: Extract<AppState, { name: "RESURRECTING" }>,
   event: AppEvent,
   nowMs: number,
+  userPresent: boolean,
   limits: Limits,
 ): Step {
+  const { retry } = state;
   switch (event.kind) {
     case "connected":
       return [{ name: "RUNNING" }, []];
     case "answered":
       // An accepted webhook whose socket does not come is as good as a refused one: both are tried again.
-      return [{ ...state, retry: later(state.retry, nowMs) }, []];
+      return [{ ...state, retry: afterAnswer(retry, event.outcome, nowMs) }, []];
     case "tick":
-      if (nowMs >= state.sinceMs + limits.resurrectionMs) return [stopped, [{ kind: "givenUp" }]];
-      if (isDue(state.retry, nowMs))
-        return [{ ...state, retry: underWay(state.retry.attempts) }, [{ kind: "sendWebhook" }]];
-      return [state, []];
+      if (nowMs >= state.sinceMs + limits.resurrectionMs) {
+        return [
+          park(isUnderWay(retry) ? retry : firstParked(nowMs, limits)),
+          [{ kind: "givenUp", failure: notBroughtBack }],
+        ];
+      }
+      if (!isDue(retry, nowMs)) return [state, []];
+      if (!userPresent) return [{ name: "DORMANT" }, []];
+      return [{ ...state, retry: underWay(retry.attempts) }, [{ kind: "sendWebhook", automatic: true }]];
     default:
       return [state, []];
   }
+}
+
+/** A parked app is welcome whenever it comes. */
+function park(parked: Retry): AppState {
+  return { name: "STOPPED", lateUntilMs: Number.POSITIVE_INFINITY, parked };
+}
+
+/** The first try of an app that has just been parked. */
+function firstParked(nowMs: number, limits: Limits): Retry {
+  return { attempts: 0, nextMs: nowMs + limits.parkedMs };
+}
+
+function nextParked({ attempts }: Retry, nowMs: number, limits: Limits): Retry {
+  const pauseMs = attempts < limits.parkedTries ? limits.parkedMs : limits.parkedRarelyMs;
+  return { attempts, nextMs: nowMs + pauseMs };
+}
+
+function afterAnswer(retry: Retry, outcome: WebhookOutcome, nowMs: number): Retry {
+  return outcome.kind === "unreachable" ? soon(retry, nowMs) : later(retry, nowMs);
 }
 
 function underWay(attempts: number): Retry {
   return { attempts: attempts + 1, nextMs: undefined };
 }
 
+function isUnderWay({ attempts, nextMs }: Retry): boolean {
+  return attempts > 0 && nextMs === undefined;
+}
+
 /** 1, 2, 4, 8, 16, then every 30 seconds. */
 function later(retry: Retry, nowMs: number): Retry {
   return { ...retry, nextMs: nowMs + Math.min(1000 * 2 ** (retry.attempts - 1), 30_000) };
+}
+
+function soon(retry: Retry, nowMs: number): Retry {
+  return { ...retry, nextMs: nowMs + queueAgainMs };
 }
 
 function isDue(retry: Retry, nowMs: number): boolean {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../kernel/clock.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -7,6 +6,7 @@ import type { AppRecord } from "../store/store.ts";
 import type { StopReason, ToApp } from "../wire/apps.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { Permission } from "../wire/streams.ts";
+import type { AppCircuit } from "./app-circuit.ts";
 import {
   type AppEvent,
   type AppState,
@@ -15,6 +15,7 @@ import {
   stopped,
   wakeAtMs,
 } from "./app-lifecycle.ts";
+import { AppSummons } from "./app-summons.ts";
 import { HeldSubscriptions } from "./held-subscriptions.ts";
 import type { SessionApp } from "./manager.ts";
 import { type DeliveryClass, Outbox } from "./outbox.ts";
@@ -31,12 +32,25 @@ export interface AppLinkHost {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly userPresent: () => boolean;
+  /** Aborted when the session ends. */
+  readonly signal: AbortSignal;
+  /** The way to the app's server, which all its users share. */
+  readonly circuit: () => AppCircuit;
   /** Asks the app's server to connect under a path with this nonce. */
   readonly sendWebhook: (nonce: string) => Promise<WebhookOutcome>;
   /** The app's state, or what it hears, has changed. */
   readonly onChange: (link: AppLink, from: AppState["name"]) => void;
   /** The app has handed over or is given up: nothing of it may stay in the session. */
   readonly onGone: (link: AppLink) => void;
+  /** What nobody waits for has failed: the user is to be told. */
+  readonly onGivenUp: (link: AppLink, failure: StartFailure) => void;
+}
+
+/** A start that is under way, with everybody who waits for it. */
+interface Starting {
+  readonly promise: Promise<StartResult>;
+  readonly resolve: (result: StartResult) => void;
+  cancelDeadline?: Stop;
 }
 
 interface Interruption {
@@ -62,15 +76,15 @@ export class AppLink implements SessionApp {
   readonly held: HeldSubscriptions;
   readonly #host: AppLinkHost;
   readonly #outbox: Outbox<ToApp>;
-  /** Path nonces of the webhooks sent, oldest first: the socket of the latest one wins. */
-  readonly #nonces: string[] = [];
+  readonly #summons: AppSummons;
   #state: AppState = stopped;
   #port: AppPort | undefined;
   #portRank = -1;
+  #process = 0;
   #generation = 0;
   #released = false;
   #cancelWake: Stop | undefined;
-  #starting: { promise: Promise<StartResult>; resolve: (result: StartResult) => void } | undefined;
+  #starting: Starting | undefined;
   /** The list now in force. */
   #literals: readonly string[] = [];
   /** Set from a loss to the replay that ends it; meanwhile new events queue behind those held. */
@@ -83,10 +97,22 @@ export class AppLink implements SessionApp {
     this.#host = host;
     this.held = new HeldSubscriptions(host.clock, host.limits);
     this.#outbox = new Outbox(host.limits);
+    this.#summons = new AppSummons({
+      circuit: host.circuit,
+      sendWebhook: host.sendWebhook,
+      wanted: () => !host.signal.aborted && this.state !== "STOPPING" && host.userPresent(),
+      onAnswer: () => {
+        if (this.#interruption?.fresh) this.#replay();
+      },
+    });
   }
 
   get packageName(): string {
     return this.record.packageName;
+  }
+
+  get process(): number {
+    return this.#process;
   }
 
   get state(): AppState["name"] {
@@ -103,19 +129,25 @@ export class AppLink implements SessionApp {
     return this.state === "GRACE_PERIOD" || this.state === "RESURRECTING" || this.held.provisional;
   }
 
-  /** Starts the app, or joins the start that is under way. */
-  start(): Promise<StartResult> {
+  /** Whether the app has been given up and is tried again now and then. */
+  get parked(): boolean {
+    return this.#state.name === "STOPPED" && this.#state.parked !== undefined;
+  }
+
+  /**
+   * Starts the app, or joins the start that is under way.
+   * @param automatic nobody has asked for it just now; then its server is not called while it is down.
+   */
+  start(automatic = false): Promise<StartResult> {
     if (this.state === "RUNNING") return Promise.resolve({ success: true });
-    if (this.#starting === undefined) {
-      let resolve: (result: StartResult) => void = () => {};
-      const promise = new Promise<StartResult>((done) => {
-        resolve = done;
-      });
-      this.#starting = { promise, resolve };
+    this.#starting ??= Promise.withResolvers<StartResult>();
+    const starting = this.#starting;
+    if (!automatic && (this.state === "GRACE_PERIOD" || this.state === "RESURRECTING")) {
+      this.#hasten(starting);
+    } else {
+      this.#step({ kind: "start", automatic, serverDown: this.#summons.serverDown });
     }
-    const { promise } = this.#starting;
-    this.#step({ kind: "start" });
-    return promise;
+    return starting.promise;
   }
 
   /**
@@ -125,18 +157,20 @@ export class AppLink implements SessionApp {
   accept(port: AppPort, nonce: string | undefined, ack: ToApp): number | "duplicate" | "notStarted" {
     const welcome = this.state !== "STOPPED" || this.#host.clock.now() < this.#lateUntilMs();
     if (!welcome) return "notStarted";
-    const rank = this.#rankOf(nonce);
+    const rank = this.#summons.rankOf(nonce);
     if (this.#port !== undefined) {
       if (rank < this.#portRank) return "duplicate";
       this.#port.close(closes.duplicate);
     }
     if (this.#interruption !== undefined) this.#interruption.fresh = rank > this.#portRank;
+    if (rank > this.#portRank) this.#process++;
     this.#port = port;
     this.#portRank = rank;
     this.#released = false;
     this.#generation++;
     port.send(ack, "control");
     this.held.connected();
+    this.#summons.arrived(rank);
     this.#step({ kind: "connected" });
     return this.#generation;
   }
@@ -146,8 +180,9 @@ export class AppLink implements SessionApp {
     return this.#port !== undefined && generation === this.#generation;
   }
 
-  refuseKey(): void {
-    this.#step({ kind: "badKey" });
+  /** A socket has shown a wrong key. It counts only if it can be nobody's but the app server's. */
+  refuseKey(nonce: string | undefined): void {
+    if (this.#summons.knows(nonce)) this.#step({ kind: "badKey" });
   }
 
   /** The current socket has announced that its close is meant. */
@@ -163,7 +198,9 @@ export class AppLink implements SessionApp {
     const literals = this.#interruption?.literals ?? this.#literals;
     this.#interruption = { literals, fresh: false, cancelReplay: undefined };
     this.held.reset();
-    this.#step({ kind: "lost", released: this.#released });
+    // The SDK hands a session over by itself when a webhook makes it connect anew: that is no farewell.
+    const summoned = this.#summons.latest > this.#portRank;
+    this.#step({ kind: "lost", released: this.#released && !summoned });
   }
 
   userReturned(): void {
@@ -213,14 +250,19 @@ export class AppLink implements SessionApp {
     this.#port?.sendAudio(pcm);
   }
 
-  /** Ends the app here and now. The socket is told why and closed; no message follows. */
-  stop(reason: StopReason, close: Close): void {
+  /**
+   * Ends the app here and now. From the start of this it does not count any more.
+   * @param erase takes everything of it out of the session; then the socket is told why and closed, and no message follows.
+   */
+  stop(reason: StopReason, close: Close, erase: () => void): void {
+    this.#step({ kind: "stop" });
+    erase();
     const port = this.#port;
     this.#port = undefined;
     this.#generation++;
     this.#forgetEvents();
     this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The app was stopped" } });
-    this.#step({ kind: "stop" });
+    this.#step({ kind: "erased" });
     port?.send({ type: "app_stopped", reason }, "control");
     port?.close(close);
   }
@@ -228,6 +270,7 @@ export class AppLink implements SessionApp {
   /** Cancels every timer. The link is not to be used again. */
   dispose(close: Close): void {
     this.#cancelWake?.();
+    this.#summons.cancel();
     this.#forgetEvents();
     this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The session has ended" } });
     this.#state = stopped;
@@ -240,10 +283,21 @@ export class AppLink implements SessionApp {
     return this.#state.name === "STOPPED" ? this.#state.lateUntilMs : 0;
   }
 
-  /** Later webhooks rank higher. A socket without a known nonce ranks with the latest, where the newer one wins. */
-  #rankOf(nonce: string | undefined): number {
-    const rank = nonce === undefined ? -1 : this.#nonces.indexOf(nonce);
-    return rank < 0 ? this.#nonces.length - 1 : rank;
+  /** A user asks for an app that is being waited for: one try where its server is down, and an answer in any case. */
+  #hasten(starting: Starting): void {
+    const fail = (error: StartFailure) => {
+      if (this.#starting === starting) this.#finishStart({ success: false, error });
+    };
+    const { clock, limits } = this.#host;
+    starting.cancelDeadline ??= clock.after(limits.appStartMs, () => {
+      const message = `The app did not connect within ${limits.appStartMs / 1000} s`;
+      fail({ stage: "TIMEOUT", message });
+    });
+    if (!this.#summons.serverDown || this.#summons.underWay) return;
+    void this.#summons.tryNow().then((outcome) => {
+      if (outcome.kind !== "accepted")
+        fail({ stage: "WEBHOOK", message: "The app's server does not answer" });
+    });
   }
 
   #step(event: AppEvent): void {
@@ -261,7 +315,9 @@ export class AppLink implements SessionApp {
     for (const action of actions) {
       switch (action.kind) {
         case "sendWebhook":
-          this.#sendWebhook();
+          this.#summons.send(action.automatic ? "inTurn" : "now", (outcome) =>
+            this.#step({ kind: "answered", outcome }),
+          );
           break;
         case "started":
           this.#host.metrics.appStarts.inc({ outcome: "started" });
@@ -272,6 +328,11 @@ export class AppLink implements SessionApp {
           this.#finishStart({ success: false, error: action.failure });
           break;
         case "givenUp":
+          this.#finishStart({ success: false, error: action.failure });
+          this.#forgetEvents();
+          this.#host.onGone(this);
+          this.#host.onGivenUp(this, action.failure);
+          break;
         case "release":
           this.#forgetEvents();
           this.#host.onGone(this);
@@ -280,6 +341,7 @@ export class AppLink implements SessionApp {
     }
     if (this.state === "RUNNING") this.#finishStart({ success: true });
     if (this.state === "STOPPED" || this.state === "DORMANT") this.#finishStart(cameToNothing);
+    if (this.state === "DORMANT" || this.state === "STOPPING") this.#summons.cancel();
     if (this.state !== from) this.#host.onChange(this, from);
   }
 
@@ -290,22 +352,8 @@ export class AppLink implements SessionApp {
       atMs === undefined ? undefined : this.#host.clock.at(atMs, () => this.#step({ kind: "tick" }));
   }
 
-  #sendWebhook(): void {
-    const nonce = randomBytes(9).toString("base64url");
-    this.#nonces.push(nonce);
-    // Old nonces matter only while their sockets may still knock; ranks are relative, so the base can move.
-    if (this.#nonces.length > 16) {
-      this.#nonces.shift();
-      this.#portRank--;
-    }
-    this.#host.sendWebhook(nonce).then((outcome) => {
-      if (this.#nonces.at(-1) !== nonce) return;
-      if (this.#interruption?.fresh) this.#replay();
-      this.#step({ kind: "answered", outcome });
-    });
-  }
-
   #finishStart(result: StartResult): void {
+    this.#starting?.cancelDeadline?.();
     this.#starting?.resolve(result);
     this.#starting = undefined;
   }

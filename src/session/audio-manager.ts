@@ -1,5 +1,5 @@
 import type { AudioDemand, AudioLane, AudioLanes, LaneListener } from "../audio/lanes.ts";
-import type { Metrics } from "../kernel/metrics.ts";
+import type { Metrics, Tally } from "../kernel/metrics.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 
 /** What the manager needs of its session. */
@@ -15,6 +15,8 @@ export interface AudioHost {
  */
 export class AudioManager {
   readonly #host: AudioHost;
+  readonly #unwanted: Tally;
+  readonly #withoutLane: Tally;
   #format: AudioFormat;
   #demand: AudioDemand = { languages: [], pcm: false };
   #lane: AudioLane | undefined;
@@ -22,6 +24,8 @@ export class AudioManager {
 
   constructor(host: AudioHost, format: AudioFormat) {
     this.#host = host;
+    this.#unwanted = host.metrics.audioFrames.tally("unwanted");
+    this.#withoutLane = host.metrics.audioFrames.tally("no_lane");
     this.#format = format;
   }
 
@@ -32,7 +36,8 @@ export class AudioManager {
   /** One binary frame from the glasses: one copy, no waiting. */
   receive(frame: Uint8Array): void {
     if (this.#lane !== undefined) this.#lane.write(frame);
-    else this.#host.metrics.audioFrames.inc({ fate: this.#wanted ? "no_lane" : "unwanted" });
+    else if (this.#wanted) this.#withoutLane.count++;
+    else this.#unwanted.count++;
   }
 
   setFormat(format: AudioFormat): void {

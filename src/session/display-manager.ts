@@ -3,7 +3,18 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
-import type { Layout, View } from "../wire/layouts.ts";
+import { type Layout, sameLayout, type View } from "../wire/layouts.ts";
+import { BootCards } from "./boot-cards.ts";
+import {
+  type BackgroundLock,
+  type DisplayLock,
+  freeLock,
+  type LockView,
+  lockAfterRequest,
+  lockWakeMs,
+  lockWithout,
+  settleLock,
+} from "./display-lock.ts";
 import type { SendResult } from "./ports.ts";
 
 /**
@@ -24,36 +35,37 @@ export interface Wish {
   readonly untilMs: number;
   /** Jumps the pace, down to its floor. */
   readonly urgent: boolean;
-}
-
-/** The one background app that may cover the foreground app, until then. */
-export interface BackgroundLock {
-  readonly packageName: string;
-  readonly untilMs: number;
+  /** Of no or less than a second's duration: once covered it does not come back. */
+  readonly fleeting?: boolean;
 }
 
 export interface Scene {
   readonly wishes: readonly Wish[];
   /** The standard app in the foreground, if one runs. */
   readonly foreground: string | undefined;
-  readonly lock: BackgroundLock | undefined;
+  readonly lock: Pick<BackgroundLock, "packageName" | "untilMs"> | undefined;
+  /** The card of the apps that are starting. */
+  readonly boot?: Wish | undefined;
 }
 
 /**
  * What belongs on the screen: a background app's display while it holds the lock, else the foreground app's, else the
- * newest of any other app. `untilMs` is when that answer must be looked at again.
+ * newest of any other app. The card of a starting app covers what is older than itself, so that running apps go on
+ * drawing. `untilMs` is when that answer must be looked at again.
  */
 export function choose(scene: Scene, nowMs: number): { wish: Wish | undefined; untilMs: number } {
   const valid = scene.wishes.filter((wish) => wish.untilMs > nowMs);
   const foreground = valid.find((wish) => wish.packageName === scene.foreground);
   const lock = scene.lock !== undefined && scene.lock.untilMs > nowMs ? scene.lock : undefined;
   const covering = valid.find((wish) => wish.packageName === lock?.packageName);
-  const wish = covering ?? foreground ?? newest(valid);
+  const beneath = covering ?? foreground ?? newest(valid);
+  const boot = scene.boot !== undefined && scene.boot.untilMs > nowMs ? scene.boot : undefined;
+  const drawnSince = beneath !== undefined && boot !== undefined && beneath.atMs >= boot.atMs;
+  const wish = boot !== undefined && !drawnSince ? boot : beneath;
   const untilMs = Math.min(
     wish?.untilMs ?? Number.POSITIVE_INFINITY,
-    covering !== undefined && foreground !== undefined && lock !== undefined
-      ? lock.untilMs
-      : Number.POSITIVE_INFINITY,
+    lock?.untilMs ?? Number.POSITIVE_INFINITY,
+    boot?.untilMs ?? Number.POSITIVE_INFINITY,
   );
   return { wish, untilMs };
 }
@@ -65,31 +77,18 @@ function newest(wishes: readonly Wish[]): Wish | undefined {
   );
 }
 
-/**
- * The lock after `packageName`, a background app, has asked for a display. A free lock goes to who asks; it ends
- * `backgroundLockMs` after it was taken, or `backgroundIdleMs` after the display it was taken for has ended.
- */
-export function lockAfterRequest(
-  lock: BackgroundLock | undefined,
-  wish: Wish,
-  nowMs: number,
-  limits: Limits,
-): BackgroundLock {
-  const held = lock !== undefined && lock.untilMs > nowMs;
-  if (held && lock.packageName !== wish.packageName) return lock;
-  const hardEndMs = held ? lock.untilMs : nowMs + limits.backgroundLockMs;
-  return {
-    packageName: wish.packageName,
-    untilMs: Math.min(hardEndMs, wish.untilMs + limits.backgroundIdleMs),
-  };
-}
-
 export interface DisplayRequest {
   readonly view: View;
   readonly layout: Layout;
   readonly durationMs: number | undefined;
   readonly force: boolean;
 }
+
+/**
+ * What became of a request by the time it returned: on the screen, there already, held by the pace, beneath another
+ * app's display, or kept for glasses that are away.
+ */
+export type DisplayOutcome = "shown" | "unchanged" | "throttled" | "covered" | "away";
 
 /** What the manager needs of its session. */
 export interface DisplayHost {
@@ -106,16 +105,38 @@ const systemPackage = "system.browline";
 
 const views: readonly View[] = ["main", "dashboard"];
 
+/** A display shorter than this is not worth coming back to. */
+const fleetingMs = 1_000;
+
+type Screen =
+  /** Nobody knows what new glasses show. */
+  | { readonly kind: "unknown" }
+  | { readonly kind: "empty" }
+  | { readonly kind: "showing"; readonly wish: Wish };
+
 interface ViewState {
   readonly wishes: Map<string, Wish>;
-  lock: BackgroundLock | undefined;
-  /** Serialised layout that the glasses show; undefined when not known, empty when nothing. */
-  onScreen: string | undefined;
+  lock: DisplayLock;
+  screen: Screen;
+  /** Since when the screen has not been what it should be. */
+  staleSinceMs: number | undefined;
+}
+
+/** A view whose screen is not what it should be. */
+interface Due {
+  readonly view: View;
+  readonly wish: Wish | undefined;
+  readonly atMs: number;
+  readonly staleSinceMs: number;
 }
 
 export class DisplayManager {
   readonly #host: DisplayHost;
   readonly #views: Readonly<Record<View, ViewState>> = { main: emptyView(), dashboard: emptyView() };
+  readonly #boots = new BootCards();
+  /** Wishes that have been on the screen: they jump no pace a second time. */
+  readonly #sent = new WeakSet<Wish>();
+  #boot: Wish | undefined;
   #connected = false;
   #lastSentMs = Number.NEGATIVE_INFINITY;
   #cancelPump: Stop | undefined;
@@ -125,31 +146,81 @@ export class DisplayManager {
   }
 
   /** Takes an app's wish and shows it as soon as the pace and the other apps allow. */
-  request(packageName: string, request: DisplayRequest): void {
+  request(packageName: string, request: DisplayRequest): DisplayOutcome {
     const { clock, limits, metrics } = this.#host;
     const now = clock.now();
+    const { durationMs, layout } = request;
     const view = this.#views[request.view];
-    if (request.layout.layoutType === "clear_view") {
-      view.wishes.delete(packageName);
+    if (request.view === "main") this.#boots.end(packageName);
+    if (layout.layoutType === "clear_view") {
+      this.#clear(request.view, packageName, now);
       metrics.displays.inc({ outcome: "cleared" });
     } else {
-      const untilMs = request.durationMs ? now + request.durationMs : Number.POSITIVE_INFINITY;
-      const wish: Wish = { packageName, layout: request.layout, atMs: now, untilMs, urgent: request.force };
-      if (view.wishes.has(packageName)) metrics.displays.inc({ outcome: "replaced" });
+      const wish: Wish = {
+        packageName,
+        layout,
+        atMs: now,
+        untilMs: durationMs ? now + durationMs : Number.POSITIVE_INFINITY,
+        urgent: request.force,
+        fleeting: durationMs !== undefined && durationMs < fleetingMs,
+      };
+      metrics.displays.inc({ outcome: view.wishes.has(packageName) ? "replaced" : "requested" });
       view.wishes.set(packageName, wish);
-      metrics.displays.inc({ outcome: "requested" });
-      if (packageName !== this.#host.foregroundApp())
-        view.lock = lockAfterRequest(view.lock, wish, now, limits);
+      if (packageName !== this.#foregroundOf(request.view)) {
+        view.lock = lockAfterRequest(view.lock, packageName, this.#lockView(request.view), now, limits);
+      }
     }
+    this.#pump();
+    const outcome = this.#outcomeOf(request.view, packageName);
+    metrics.displays.inc({ outcome });
+    return outcome;
+  }
+
+  /**
+   * Shows what no app has asked for, as the ground of a view: apps may cover it for as long as a background app may cover
+   * the foreground one. Undefined takes it away.
+   */
+  showSystem(name: View, layout: Layout | undefined): void {
+    const { wishes } = this.#views[name];
+    const former = wishes.get(systemPackage);
+    if (layout === undefined) {
+      if (!wishes.delete(systemPackage)) return;
+    } else {
+      if (former !== undefined && sameLayout(former.layout, layout)) return;
+      wishes.set(systemPackage, {
+        packageName: systemPackage,
+        layout,
+        // Older than whatever an app may want to see there.
+        atMs: 0,
+        untilMs: Number.POSITIVE_INFINITY,
+        urgent: false,
+      });
+    }
+    this.#pump();
+  }
+
+  /** An app is starting: a card says so until its first display, at most for `bootCardMs`. Running apps go on drawing. */
+  bootBegins(packageName: string, name: string): void {
+    const { clock, limits } = this.#host;
+    const now = clock.now();
+    if (limits.bootCardMs <= 0) return;
+    this.#boots.begin(packageName, name, now, now + limits.bootCardMs);
+    this.#pump();
+  }
+
+  /** The app will not come. */
+  bootEnds(packageName: string): void {
+    this.#boots.end(packageName);
     this.#pump();
   }
 
   /** Everything of an app goes, in one step; what it covered comes back. */
   removeApp(packageName: string): void {
+    this.#boots.end(packageName);
     for (const name of views) {
       const view = this.#views[name];
       view.wishes.delete(packageName);
-      if (view.lock?.packageName === packageName) view.lock = undefined;
+      view.lock = lockWithout(view.lock, packageName);
     }
     this.#pump();
   }
@@ -160,7 +231,10 @@ export class DisplayManager {
     for (const name of views) {
       const view = this.#views[name];
       // Glasses that showed nothing need not be told to show nothing.
-      if (view.onScreen !== "") view.onScreen = undefined;
+      if (view.screen.kind === "empty") continue;
+      if (view.screen.kind === "showing") forgetFleeting(view, view.screen.wish);
+      view.screen = { kind: "unknown" };
+      view.staleSinceMs = undefined;
     }
     this.#pump();
   }
@@ -171,9 +245,29 @@ export class DisplayManager {
     this.#cancelPump?.();
   }
 
+  /** What a view shows, and what it would show if the link had no pace. Undefined: nothing. */
+  inspect(name: View): { readonly shown: Layout | undefined; readonly wanted: Layout | undefined } {
+    const { clock, limits } = this.#host;
+    const now = clock.now();
+    const { screen, lock } = this.#views[name];
+    const { holder } = settleLock(lock, this.#lockView(name), now, limits);
+    const { wish } = choose({ ...this.#scene(name, now), lock: holder }, now);
+    return { shown: screen.kind === "showing" ? screen.wish.layout : undefined, wanted: wish?.layout };
+  }
+
   dispose(): void {
     this.#cancelPump?.();
+    this.#connected = false;
+    this.#boots.clear();
     for (const name of views) this.#views[name].wishes.clear();
+  }
+
+  #clear(name: View, packageName: string, nowMs: number): void {
+    const view = this.#views[name];
+    view.wishes.delete(packageName);
+    if (view.lock.holder?.packageName !== packageName) return;
+    // Its display has ended: it keeps the lock for the idle time, as after one that ran out.
+    view.lock = lockAfterRequest(view.lock, packageName, this.#lockView(name), nowMs, this.#host.limits);
   }
 
   /** Sends what differs from the screen, one display at a time, and comes back when something is due. */
@@ -183,51 +277,131 @@ export class DisplayManager {
     const { clock, limits } = this.#host;
     const now = clock.now();
     let wakeMs = Number.POSITIVE_INFINITY;
+    const dues: Due[] = [];
     for (const name of views) {
       const view = this.#views[name];
       dropExpired(view, now);
-      const { wish, untilMs } = choose(this.#scene(view), now);
-      wakeMs = Math.min(wakeMs, untilMs);
-      const content = wish === undefined ? "" : JSON.stringify(wish.layout);
-      if (content === view.onScreen) continue;
-      const distanceMs = wish?.urgent ? limits.displayFloorMs : limits.displayIntervalMs;
-      const dueMs = this.#lastSentMs + distanceMs;
-      if (now < dueMs) {
-        wakeMs = Math.min(wakeMs, dueMs);
-      } else if (this.#send(name, wish, now)) {
-        view.onScreen = content;
-        this.#lastSentMs = now;
-      } else {
-        wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
+      view.lock = settleLock(view.lock, this.#lockView(name), now, limits);
+      const { wish, untilMs } = choose(this.#scene(name, now), now);
+      wakeMs = Math.min(wakeMs, untilMs, lockWakeMs(view.lock, now));
+      if (isShowing(view.screen, wish)) {
+        view.staleSinceMs = undefined;
+        // The same content under another wish: that one is what is now to be seen.
+        if (wish !== undefined) view.screen = { kind: "showing", wish };
+        continue;
       }
+      view.staleSinceMs ??= now;
+      const jumps = wish?.urgent === true && !this.#sent.has(wish);
+      const distanceMs = jumps
+        ? Math.min(limits.displayFloorMs, limits.displayIntervalMs)
+        : limits.displayIntervalMs;
+      dues.push({ view: name, wish, atMs: this.#lastSentMs + distanceMs, staleSinceMs: view.staleSinceMs });
+    }
+    // Who has waited longest comes first, so that a busy view does not starve the other.
+    dues.sort((a, b) => Number(a.atMs > now) - Number(b.atMs > now) || a.staleSinceMs - b.staleSinceMs);
+    for (const due of dues) {
+      const [first] = dues;
+      if (due !== first || due.atMs > now) wakeMs = Math.min(wakeMs, Math.max(due.atMs, now + 1));
+      else if (this.#send(due.view, due.wish, now)) this.#lastSentMs = now;
+      else wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
     }
     if (wakeMs < Number.POSITIVE_INFINITY) this.#cancelPump = clock.at(wakeMs, () => this.#pump());
   }
 
-  #scene(view: ViewState): Scene {
-    return { wishes: [...view.wishes.values()], foreground: this.#host.foregroundApp(), lock: view.lock };
+  #foregroundOf(view: View): string | undefined {
+    // On the dashboard the system's own content is what belongs there, and apps are guests.
+    if (view === "dashboard" && this.#views.dashboard.wishes.has(systemPackage)) return systemPackage;
+    return this.#host.foregroundApp();
   }
 
-  #send(view: View, wish: Wish | undefined, nowMs: number): boolean {
+  #scene(name: View, nowMs: number): Scene {
+    const { wishes, lock } = this.#views[name];
+    return {
+      wishes: [...wishes.values()],
+      foreground: this.#foregroundOf(name),
+      lock: lock.holder,
+      boot: name === "main" ? this.#bootWish(nowMs) : undefined,
+    };
+  }
+
+  #bootWish(nowMs: number): Wish | undefined {
+    const card = this.#boots.card(nowMs);
+    if (card === undefined) {
+      this.#boot = undefined;
+    } else if (this.#boot === undefined || !sameLayout(this.#boot.layout, card.layout)) {
+      this.#boot = { packageName: systemPackage, urgent: true, ...card };
+    } else if (this.#boot.atMs !== card.atMs || this.#boot.untilMs !== card.untilMs) {
+      // Another start of the same app: its card counts as sent if that of the former was.
+      const former = this.#boot;
+      this.#boot = { ...former, ...card };
+      if (this.#sent.has(former)) this.#sent.add(this.#boot);
+    }
+    return this.#boot;
+  }
+
+  #lockView(name: View): LockView {
+    const { wishes } = this.#views[name];
+    const foreground = this.#foregroundOf(name);
+    const now = this.#host.clock.now();
+    return {
+      wishEndMs: (packageName) => wishes.get(packageName)?.untilMs,
+      foregroundShows: foreground !== undefined && (wishes.get(foreground)?.untilMs ?? 0) > now,
+    };
+  }
+
+  #outcomeOf(name: View, packageName: string): DisplayOutcome {
+    if (!this.#connected) return "away";
+    const now = this.#host.clock.now();
+    const { wish } = choose(this.#scene(name, now), now);
+    const { screen } = this.#views[name];
+    if (wish !== undefined && wish.packageName !== packageName) return "covered";
+    if (!isShowing(screen, wish)) return "throttled";
+    return now === this.#lastSentMs ? "shown" : "unchanged";
+  }
+
+  #send(name: View, wish: Wish | undefined, nowMs: number): boolean {
     const remainingMs = wish === undefined ? Number.POSITIVE_INFINITY : wish.untilMs - nowMs;
     const result = this.#host.send({
       type: "display_event",
       packageName: wish?.packageName ?? systemPackage,
-      view,
-      layout: wish?.layout ?? { layoutType: "clear_view" },
+      view: name,
+      layout: wish === undefined ? { layoutType: "clear_view" } : drawable(wish.layout),
       ...(remainingMs < Number.POSITIVE_INFINITY ? { durationMs: Math.ceil(remainingMs) } : {}),
     });
-    this.#host.metrics.displays.inc({ outcome: result === "sent" ? "shown" : "undelivered" });
-    return result === "sent";
+    this.#host.metrics.displays.inc({ outcome: result === "sent" ? "sent" : "undelivered" });
+    if (result !== "sent") return false;
+    const view = this.#views[name];
+    if (view.screen.kind === "showing") forgetFleeting(view, view.screen.wish);
+    view.screen = wish === undefined ? { kind: "empty" } : { kind: "showing", wish };
+    view.staleSinceMs = undefined;
+    if (wish !== undefined) this.#sent.add(wish);
+    return true;
   }
 }
 
 function emptyView(): ViewState {
-  return { wishes: new Map(), lock: undefined, onScreen: "" };
+  return { wishes: new Map(), lock: freeLock, screen: { kind: "empty" }, staleSinceMs: undefined };
+}
+
+function isShowing(screen: Screen, wish: Wish | undefined): boolean {
+  if (screen.kind === "unknown") return false;
+  if (wish === undefined) return screen.kind === "empty";
+  return screen.kind === "showing" && (screen.wish === wish || sameLayout(screen.wish.layout, wish.layout));
 }
 
 function dropExpired(view: ViewState, nowMs: number): void {
   for (const wish of view.wishes.values()) {
     if (wish.untilMs <= nowMs) view.wishes.delete(wish.packageName);
   }
+}
+
+/** A fleeting display that is covered, or lost with its glasses, is over. */
+function forgetFleeting(view: ViewState, wish: Wish): void {
+  if (wish.fleeting && view.wishes.get(wish.packageName) === wish) view.wishes.delete(wish.packageName);
+}
+
+/** Phones do not draw dashboard cards: they get the same text in a form that they do. */
+function drawable(layout: Layout): Layout {
+  if (layout.layoutType !== "dashboard_card") return layout;
+  return { layoutType: "double_text_wall", topText: layout.leftText, bottomText: layout.rightText };
 }

@@ -12,20 +12,24 @@ export interface GlassesEvent {
 export function glassesEvent(message: GlassesMessage): GlassesEvent | undefined {
   switch (message.type) {
     case "button_press":
-    case "phone_notification":
-    case "phone_notification_dismissed":
-    case "calendar_event":
+    case "open_dashboard":
+    case "photo_taken":
+    case "rgb_led_control_response":
+    case "settings_update_request":
+    case "video_stream_response":
       return { keys: [message.type], deliveryClass: "must" };
     case "touch_event":
       return { keys: ["touch_event", `touch_event:${message.gesture_name}`], deliveryClass: "must" };
+    case "core_status_update":
+    case "dashboard_state":
     case "head_position":
+    case "swipe_volume_status":
+    case "switch_status":
+    case "vps_coordinates":
     case "glasses_battery_update":
     case "phone_battery_update":
-    case "glasses_connection_state":
     case "VAD":
       return { keys: [message.type], deliveryClass: "newest" };
-    case "location_update":
-      return { keys: ["location_update", "location_stream"], deliveryClass: "newest" };
     default:
       return undefined;
   }

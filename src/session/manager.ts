@@ -3,9 +3,11 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { AppRecord } from "../store/store.ts";
-import type { AppMessage, ToApp } from "../wire/apps.ts";
+import type { AppMessage, ToApp, TranscriptionData } from "../wire/apps.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import type { GlassesMessage, ToGlasses } from "../wire/glasses.ts";
-import type { Permission } from "../wire/streams.ts";
+import type { Layout } from "../wire/layouts.ts";
+import type { Permission, Stream } from "../wire/streams.ts";
 import type { DeliveryClass } from "./outbox.ts";
 import type { SendResult } from "./ports.ts";
 
@@ -15,6 +17,8 @@ export interface SessionApp {
   /** The id under which the app knows this session. */
   readonly sessionId: string;
   readonly record: AppRecord;
+  /** Counts the processes that have answered for the app: a socket that follows a later webhook is a new one's. */
+  readonly process: number;
   may(permission: Permission): boolean;
   /** Sends to the app's socket now; lost if it has none. For what is pointless later. */
   send(message: ToApp): void;
@@ -33,6 +37,16 @@ export type Publish = (
   supersedes?: string,
 ) => void;
 
+/** What is known of the glasses behind the phone. */
+export interface GlassesFacts {
+  /** False only while the phone has reported its glasses gone: glasses it says nothing of count as there. */
+  readonly connected: boolean;
+  /** The model worn last; undefined while none has been reported. */
+  readonly modelName: string | undefined;
+  /** What that model has; undefined while none has been reported. */
+  readonly capabilities: Capabilities | undefined;
+}
+
 /** What a session offers its managers. */
 export interface SessionContext {
   readonly userId: string;
@@ -46,12 +60,22 @@ export interface SessionContext {
   readonly glassesConnected: () => boolean;
   /** Sends to the current glasses socket; `dropped` while there is none. */
   readonly sendToGlasses: (message: ToGlasses) => SendResult;
+  /** The glasses themselves, as the phone reports them. */
+  readonly glasses: () => GlassesFacts;
   readonly publish: Publish;
+  /** The same for one app only, such as what was last known when it begins to hear a stream. */
+  readonly publishTo: (packageName: string, ...event: Parameters<Publish>) => void;
   /** An app that runs or is expected back. */
   readonly app: (packageName: string) => SessionApp | undefined;
   readonly apps: () => readonly SessionApp[];
   /** Whether some app hears the stream `key`. */
   readonly isHeard: (key: string) => boolean;
+  /** What an app is subscribed to. */
+  readonly streamsOf: (packageName: string) => readonly Stream[];
+  /** What the dashboard shows where no app draws on it; undefined: nothing. */
+  readonly showDashboard: (layout: Layout | undefined) => void;
+  /** The same for the main view. */
+  readonly showStatus: (layout: Layout | undefined) => void;
 }
 
 /**
@@ -68,6 +92,8 @@ export interface Manager {
   onAppHears?(app: SessionApp, keys: readonly string[]): void;
   /** What the apps together hear has changed. */
   onSubscriptionsChanged?(): void;
+  /** Something was recognised, an interim or a final. Apps that hear the transcription have been told. */
+  onSaid?(said: TranscriptionData): void;
   /** An app has stopped, handed over or been given up: nothing of it may go on. */
   onAppGone?(packageName: string): void;
   /** A glasses socket has been acknowledged. `returning`: not the session's first. */

@@ -6,6 +6,7 @@ import type { AppRecord } from "../store/store.ts";
 import type { SessionRequest, StopRequest, ToApp } from "../wire/apps.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
+import type { PhotoFailure } from "../wire/photo-response.ts";
 
 /**
  * `sent`: handed to the kernel or queued within the socket's bound. `dropped`: the socket is closed or its queue is full;
@@ -45,4 +46,64 @@ export interface Webhooks {
   stop(app: AppRecord, request: StopRequest): void;
   /** Whether the app's server answers its health probe. Never rejects. */
   probe(app: AppRecord, signal: AbortSignal): Promise<boolean>;
+}
+
+/** A picture as it was uploaded: its bytes in the pieces in which they came. */
+export interface Picture {
+  readonly pieces: readonly Uint8Array[];
+  /** As its bytes tell, not as its sender claims. */
+  readonly mimeType: string;
+}
+
+/** What is heard of a requested picture. */
+export type PhotoNews =
+  | { readonly kind: "picture"; readonly picture: Picture }
+  | { readonly kind: "failure"; readonly failure: PhotoFailure }
+  /** The glasses say that they have uploaded it. */
+  | { readonly kind: "uploaded" };
+
+/** Where the glasses are to upload a picture: to its app, to this server for its app, or nowhere. */
+export type PhotoRoute =
+  | { readonly kind: "direct"; readonly url: string }
+  | { readonly kind: "relay" }
+  | { readonly kind: "none"; readonly problem: string };
+
+/** What an app's server made of a picture or of the word that there is none. */
+export type PhotoOutcome =
+  | "delivered"
+  /** It waits for no such picture: it has it, has given up, or is another process by now. */
+  | "unwanted"
+  | "refused"
+  | "unreachable";
+
+/** A picture that the world has been told to expect. */
+export interface ExpectedPhoto {
+  /** An address of this server that takes this picture, once. */
+  readonly uploadUrl: string;
+  /** What comes now comes too late. Safe to call twice. */
+  close(): void;
+}
+
+export interface PhotoDelivery {
+  /** @param customUrl an address that the app wants its picture at, in place of its own server's. */
+  route(app: AppRecord, customUrl: string | undefined): PhotoRoute;
+  /**
+   * Takes uploads of a picture and reports on it until it is closed. `onNews` is never called before this returns.
+   * @param untilMs from then on uploads are turned away.
+   */
+  expect(
+    userId: string,
+    requestId: string,
+    untilMs: number,
+    onNews: (news: PhotoNews) => void,
+  ): ExpectedPhoto;
+  /** Hands a picture to its app's server, in more than one try where that can help. Never rejects. */
+  deliver(
+    app: AppRecord,
+    requestId: string,
+    picture: Picture,
+    authToken: string | undefined,
+  ): Promise<PhotoOutcome>;
+  /** Tells an app's server that a picture will not come. Never rejects. */
+  fail(app: AppRecord, requestId: string, failure: PhotoFailure): Promise<PhotoOutcome>;
 }

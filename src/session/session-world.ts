@@ -4,7 +4,9 @@ import type { Config } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { AppCatalogue, UserStore } from "../store/store.ts";
-import type { Webhooks } from "./ports.ts";
+import type { AppCircuits } from "./app-circuits.ts";
+import type { AppRooms } from "./app-rooms.ts";
+import type { PhotoDelivery, Webhooks } from "./ports.ts";
 
 /** The world as a session sees it; shared by all sessions. */
 export interface SessionWorld {
@@ -16,6 +18,13 @@ export interface SessionWorld {
   readonly catalogue: AppCatalogue;
   readonly users: UserStore;
   readonly webhooks: Webhooks;
+  /** What is known of the apps' servers, whoever calls them. */
+  readonly circuits: AppCircuits;
+  /** Where the users of one app meet. */
+  readonly rooms: AppRooms;
+  readonly photos: PhotoDelivery;
+  /** Where apps and phones reach this server, without a trailing slash. */
+  readonly publicUrl: () => string;
   /** Address at which an app that was sent this nonce connects. */
   readonly websocketUrl: (nonce: string) => string;
 }

@@ -1,3 +1,4 @@
+import type { SpeechWish } from "../audio/lanes.ts";
 import type { DeniedStream } from "../wire/apps.ts";
 import {
   defaultLanguage,
@@ -7,6 +8,7 @@ import {
   type Stream,
   streamKey,
 } from "../wire/streams.ts";
+import { languageToPassOn } from "./translation-manager.ts";
 
 /** One app's hearing of one event: the app, and the very string under which it wants the event. */
 export interface Listener {
@@ -17,6 +19,8 @@ export interface Listener {
 /** What the apps of a session together want of its audio. */
 export interface MediaDemand {
   readonly languages: readonly string[];
+  /** The same languages with what the subscribers of each have said of it, united. */
+  readonly speech: readonly SpeechWish[];
   readonly pcm: boolean;
 }
 
@@ -120,7 +124,9 @@ export class Subscriptions {
     const direct = this.#index.get(key) ?? [];
     const wildcards = this.#index.get("*");
     if (wildcards === undefined) return direct;
-    const permission = requiredPermission(parseStream(key));
+    const stream = parseStream(key);
+    if (isApart(stream)) return direct;
+    const permission = requiredPermission(stream);
     const allowed = wildcards.filter(({ packageName }) => {
       const entry = this.#apps.get(packageName);
       return entry !== undefined && isGranted(entry.granted, permission);
@@ -130,16 +136,53 @@ export class Subscriptions {
 
   /** Languages and raw audio wanted. An app that subscribed to everything wants speech if it may use the microphone. */
   mediaDemand(): MediaDemand {
-    const languages = new Set<string>();
+    const wishes: SpeechWish[] = [];
     let pcm = false;
     for (const { streams, granted } of this.#apps.values()) {
       for (const stream of streams) {
-        if (stream.kind === "transcription") languages.add(stream.language);
+        if (stream.kind === "transcription") wishes.push(stream);
+        else if (stream.kind === "translation") wishes.push(...wishesOfTranslation(stream));
         else if (stream.kind === "plain" && stream.name === "audio_chunk") pcm = true;
         else if (stream.kind === "wildcard" && isGranted(granted, "MICROPHONE"))
-          languages.add(defaultLanguage);
+          wishes.push({ language: defaultLanguage, hints: [], identifyLanguage: true });
       }
     }
-    return { languages: [...languages], pcm };
+    const speech = uniteWishes(wishes);
+    return { languages: speech.map(({ language }) => language), speech, pcm };
   }
+}
+
+/**
+ * One wish a language out of many, so that subscribers who differ only in their options share one stream: all hints, and
+ * no looking for other languages only if nobody wants it.
+ */
+export function uniteWishes(wishes: readonly SpeechWish[]): readonly SpeechWish[] {
+  const united = new Map<string, SpeechWish>();
+  for (const { language, hints, identifyLanguage } of wishes) {
+    const former = united.get(language);
+    united.set(language, {
+      language,
+      hints: [...new Set([...(former?.hints ?? []), ...hints])].sort(),
+      identifyLanguage: identifyLanguage || former?.identifyLanguage === true,
+    });
+  }
+  return [...united.values()];
+}
+
+function wishesOfTranslation(stream: Extract<Stream, { kind: "translation" }>): SpeechWish[] {
+  const language = languageToPassOn(stream);
+  return language === undefined ? [] : [{ language, hints: [], identifyLanguage: true }];
+}
+
+/**
+ * Whether a stream is left out of what hearing everything means: its events are published under another key as well, and
+ * must not be heard twice; or it is raw audio, which the SDK hands to nobody who has not asked for just that.
+ */
+function isApart(stream: Stream): boolean {
+  return (
+    stream.kind === "touch" ||
+    stream.kind === "translation" ||
+    (stream.kind === "plain" && (stream.name === "location_stream" || stream.name === "audio_chunk")) ||
+    (stream.kind === "transcription" && stream.language === "auto")
+  );
 }

@@ -1,7 +1,6 @@
 import type { Logger } from "../kernel/log.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { UserRecord } from "../store/store.ts";
-import { defaultSystemSettings } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
@@ -9,9 +8,10 @@ import { AppManager } from "./app-manager.ts";
 import { AudioManager } from "./audio-manager.ts";
 import { DisplayManager } from "./display-manager.ts";
 import { glassesEvent } from "./glasses-events.ts";
-import type { Manager, SessionContext } from "./manager.ts";
-import { createManagers } from "./managers.ts";
+import type { Manager, Publish, SessionContext } from "./manager.ts";
+import { createManagers, type Managers } from "./managers.ts";
 import { MicrophoneManager } from "./microphone-manager.ts";
+import { PhoneSubscriber } from "./phone-subscriber.ts";
 import type { GlassesPort, SendResult } from "./ports.ts";
 import type { SessionWorld } from "./session-world.ts";
 import { TranscriptionManager } from "./transcription-manager.ts";
@@ -70,11 +70,19 @@ export class UserSession {
   readonly display: DisplayManager;
   readonly microphone: MicrophoneManager;
   readonly transcription: TranscriptionManager;
+  readonly settings: Managers["settings"];
+  readonly device: Managers["device"];
+  readonly location: Managers["location"];
+  readonly calendar: Managers["calendar"];
+  readonly notifications: Managers["notifications"];
+  readonly dashboard: Managers["dashboard"];
   readonly #audio: AudioManager;
+  readonly #phone: PhoneSubscriber;
+  readonly #publish: Publish;
   readonly #managers: readonly Manager[];
   readonly #world: SessionWorld;
   readonly #log: Logger;
-  readonly #wantedApps: readonly string[];
+  readonly #installations: Map<string, boolean>;
   readonly #startedAtMs: number;
   readonly #abort = new AbortController();
   readonly #onDisposed: (session: UserSession) => void;
@@ -82,8 +90,6 @@ export class UserSession {
   #port: GlassesPort | undefined;
   #generation = 0;
   #everConnected = false;
-  #glassesGone = false;
-  #voiceActive = false;
   #cancelGrace: Stop | undefined;
   #cancelReview: Stop | undefined;
   #disposal: Promise<void> | undefined;
@@ -99,7 +105,7 @@ export class UserSession {
     this.userId = user.userId;
     this.#world = world;
     this.#log = log;
-    this.#wantedApps = user.wantedApps;
+    this.#installations = new Map(Object.entries(user.installations));
     this.#onDisposed = onDisposed;
     this.#startedAtMs = clock.now();
     this.#state = { name: "CONNECTING", untilMs: clock.now() + limits.sessionGraceMs };
@@ -120,12 +126,35 @@ export class UserSession {
       signal: this.#abort.signal,
       glassesConnected: () => this.#port !== undefined,
       sendToGlasses: send,
-      publish: (...event) => this.apps.publish(...event),
+      glasses: () => this.device.facts,
+      publish: (key, data, ...delivery) => {
+        this.apps.publish(key, data, ...delivery);
+        this.#phone.publish(key, data);
+      },
+      publishTo: (...event) => this.apps.publishTo(...event),
       app: (packageName) => this.apps.app(packageName),
       apps: () => this.apps.all(),
       isHeard: (key) => this.apps.subscriptions.match(key).length > 0,
+      streamsOf: (packageName) => this.apps.subscriptions.streamsOf(packageName),
+      showDashboard: (layout) => this.display.showSystem("dashboard", layout),
+      showStatus: (layout) => this.display.showSystem("main", layout),
     };
-    this.#managers = createManagers(context, world, user);
+    this.#publish = context.publish;
+    const managers = createManagers(context, world, user, {
+      onDeviceChange: (modelChanged) => {
+        this.microphone.update();
+        if (modelChanged) this.apps.fitGlasses();
+      },
+      // The wish to be heard by voice is one of them.
+      onPhoneSettings: () => this.#reviewSoon(),
+    });
+    this.#managers = Object.values(managers);
+    this.settings = managers.settings;
+    this.device = managers.device;
+    this.location = managers.location;
+    this.calendar = managers.calendar;
+    this.notifications = managers.notifications;
+    this.dashboard = managers.dashboard;
     this.apps = new AppManager({
       userId: user.userId,
       clock,
@@ -136,18 +165,45 @@ export class UserSession {
       catalogue: world.catalogue,
       users: world.users,
       webhooks: world.webhooks,
+      circuits: world.circuits,
+      wantedApps: user.wantedApps,
       signal: this.#abort.signal,
       display: this.display,
       websocketUrl: world.websocketUrl,
       userPresent: () => this.#port !== undefined,
-      greeting: () => ({ settings: [], systemSettings: defaultSystemSettings, capabilities: undefined }),
+      capabilities: () => this.device.facts.capabilities,
+      onGivenUp: (packageName, message) => {
+        send({ type: "app_stopped", packageName });
+        this.#sendAppState(message);
+      },
+      onUnfit: (packageName, message) => {
+        send({ type: "app_stopped", packageName });
+        this.#sendAppState(message);
+      },
+      greeting: (packageName) => ({
+        settings: this.settings.settingsOf(packageName),
+        systemSettings: this.settings.system,
+        capabilities: this.device.facts.capabilities,
+      }),
       onChange: () => this.#reviewSoon(),
     });
     this.transcription = new TranscriptionManager({
+      clock,
+      limits,
       metrics,
-      publish: (...event) => this.apps.publish(...event),
+      publish: context.publish,
+      onSaid: (said) => {
+        for (const manager of this.#managers) manager.onSaid?.(said);
+      },
       onStateChange: () => this.#reviewSoon(),
+      voiceCommands: () => this.settings.phone["voice_commands"] === true,
+      callableApps: () => world.catalogue.all().filter(({ packageName }) => this.hasInstalled(packageName)),
+      obey: ({ action, packageName }) => {
+        if (action === "start") void this.#startByMessage(packageName);
+        else this.apps.stop(packageName);
+      },
     });
+    this.#phone = new PhoneSubscriber({ subscriptions: this.apps.subscriptions, limits, metrics, send });
     this.microphone = new MicrophoneManager({
       userId: user.userId,
       clock,
@@ -156,10 +212,10 @@ export class UserSession {
       facts: () => {
         const demand = this.apps.subscriptions.mediaDemand();
         return {
-          speechWanted: demand.languages.length > 0,
+          speechWanted: this.transcription.demandOf(demand).languages.length > 0,
           pcmWanted: demand.pcm,
           speechOff: this.transcription.state.state === "off",
-          glassesGone: this.#glassesGone,
+          glassesGone: !this.device.facts.connected,
           worksWithoutGlasses: config.microphoneWithoutGlasses,
         };
       },
@@ -172,7 +228,7 @@ export class UserSession {
         metrics,
         listener: {
           onTranscript: (transcript) => this.transcription.onTranscript(transcript),
-          onVoice: (active) => this.#setVoice(active),
+          onVoice: (active) => this.transcription.onServerVoice(active),
           onPcm: (pcm) => this.apps.publishAudio(pcm),
           onSpeechState: (state) => this.transcription.onState(state),
         },
@@ -211,14 +267,16 @@ export class UserSession {
     this.#setState({ kind: "connected" });
     port.send({ type: "connection_ack", sessionId: this.userId, userSession: this.snapshot() });
     this.#audio.glassesConnected();
+    this.transcription.glassesConnected();
     this.microphone.glassesConnected();
+    if (returning) this.location.restoreTier();
     this.display.glassesConnected();
     for (const manager of this.#managers) manager.onGlassesConnected?.(returning);
     if (returning) {
       this.#sendAppState();
       this.apps.userReturned();
     } else {
-      for (const packageName of this.#wantedApps) void this.apps.start(packageName);
+      this.apps.startWanted();
     }
     return this.#generation;
   }
@@ -231,7 +289,7 @@ export class UserSession {
     }
     const event = glassesEvent(message);
     if (event !== undefined) {
-      for (const key of event.keys) this.apps.publish(key, message, event.deliveryClass, key);
+      for (const key of event.keys) this.#publish(key, message, event.deliveryClass, key);
     }
     for (const manager of this.#managers) manager.onGlassesMessage?.(message);
     switch (message.type) {
@@ -244,14 +302,15 @@ export class UserSession {
         break;
       case "VAD":
         this.#audio.markVoice(message.status === true || message.status === "true");
-        this.#setVoice(message.status === true || message.status === "true");
-        break;
-      case "glasses_connection_state":
-        this.#glassesGone = message.status === "DISCONNECTED";
-        this.microphone.update();
+        this.transcription.onPhoneVoice(message.status === true || message.status === "true");
         break;
       case "local_transcription":
         this.transcription.onLocalTranscription(message);
+        break;
+      case "phone_subscription_update":
+        this.#phone.subscribe(message.subscriptions);
+        for (const manager of this.#managers) manager.onSubscriptionsChanged?.();
+        this.#reviewSoon();
         break;
       default:
         break;
@@ -272,10 +331,28 @@ export class UserSession {
   glassesClosed(generation: number): void {
     if (!this.#isCurrent(generation)) return;
     this.#port = undefined;
+    this.transcription.glassesGone();
     this.microphone.glassesGone();
     this.display.glassesGone();
     for (const manager of this.#managers) manager.onGlassesGone?.();
     this.#setState({ kind: "lost" });
+  }
+
+  /** Whether an app is there for the user: every app of the catalogue is, except those the user took off. */
+  hasInstalled(packageName: string): boolean {
+    return this.#installations.get(packageName) ?? true;
+  }
+
+  /** The user has installed an app, or taken it off, which stops it. Remembered for the user. */
+  setInstalled(packageName: string, installed: boolean): void {
+    this.#installations.set(packageName, installed);
+    this.#world.users.saveInstallation(this.userId, packageName, installed);
+    if (!installed) this.apps.stop(packageName);
+  }
+
+  /** Tells the phone that what it asked for over HTTP has come to pass. */
+  announce(type: "app_started" | "app_stopped", packageName: string): void {
+    this.#port?.send({ type, packageName });
   }
 
   /** From the next frame on, the glasses send this format. Remembered for the user. */
@@ -287,7 +364,7 @@ export class UserSession {
   /** What a client is told of the session. Reading it changes nothing. */
   snapshot(): SessionSnapshot {
     const active = this.apps.inState("RUNNING", "GRACE_PERIOD", "RESURRECTING");
-    const demand = this.apps.subscriptions.mediaDemand();
+    const demand = this.transcription.demandOf(this.apps.subscriptions.mediaDemand());
     return {
       userId: this.userId,
       startTime: new Date(this.#startedAtMs).toISOString(),
@@ -298,7 +375,7 @@ export class UserSession {
       ),
       requiresAudio: demand.pcm || demand.languages.length > 0,
       minimumTranscriptionLanguages: demand.languages,
-      isTranscribing: this.#voiceActive,
+      isTranscribing: this.transcription.voiceActive,
     };
   }
 
@@ -321,6 +398,7 @@ export class UserSession {
     this.#cancelReview?.();
     await this.#contained("apps", () => this.apps.dispose(appsClose));
     await this.#contained("display", () => this.display.dispose());
+    await this.#contained("transcription", () => this.transcription.dispose());
     for (const manager of this.#managers) await this.#contained("manager", () => manager.dispose?.());
     await this.#contained("glasses", () => this.#port?.close(glassesClose));
     this.#port = undefined;
@@ -373,17 +451,13 @@ export class UserSession {
     });
   }
 
-  #setVoice(active: boolean): void {
-    this.#voiceActive = active;
-  }
-
   /** Looks at the demand for audio a moment from now: the SDK sends its list anew for every handler it registers. */
   #reviewSoon(): void {
     if (this.#cancelReview !== undefined || this.disposed) return;
     this.#cancelReview = this.#world.clock.after(this.#world.config.limits.microphoneBatchMs, () => {
       this.#cancelReview = undefined;
       const demand = this.apps.subscriptions.mediaDemand();
-      this.#audio.setDemand({ languages: this.transcription.languagesFor(demand), pcm: demand.pcm });
+      this.#audio.setDemand(this.transcription.demandOf(demand));
       this.microphone.update();
       this.#sendAppState();
     });

@@ -81,12 +81,15 @@ describe("starting an app", () => {
   test("refuses an app that nobody has started, one with a wrong key, and one that is not registered", async () => {
     const world = new FakeWorld();
     const { session } = await world.connect();
-    const accept = (packageName: string, key: string) =>
-      session.apps.accept(packageName, key, undefined, new FakeApp());
+    const accept = (packageName: string, key: string, nonce?: string) =>
+      session.apps.accept(packageName, key, nonce, new FakeApp());
     expect(accept(captions, apiKey)).toMatchObject({ fault: { code: "APP_NOT_STARTED" } });
     expect(accept("com.example.nobody", apiKey)).toMatchObject({ fault: { code: "PACKAGE_NOT_FOUND" } });
     const start = session.apps.start(captions);
     expect(accept(captions, "wrong")).toMatchObject({ fault: { code: "INVALID_API_KEY" } });
+    // Anybody could have dialled that: it takes the nonce of a webhook to be taken for the app's own server.
+    expect(session.apps.inState("CONNECTING")).toEqual([captions]);
+    expect(accept(captions, "wrong", world.nonce)).toMatchObject({ fault: { code: "INVALID_API_KEY" } });
     expect(await start).toMatchObject({ success: false, error: { stage: "AUTHENTICATION" } });
   });
 
@@ -222,7 +225,7 @@ describe("an app that loses its socket", () => {
     const world = new FakeWorld();
     const { session } = await world.connect();
     const app = await world.runApp(session, captions, "transcription:en-US");
-    world.webhooks.answer = async () => unreachable;
+    world.webhooks.answer = async () => ({ kind: "refused", status: 500, sdkError: true });
     session.apps.closed(captions, app.generation);
     await world.clock.advanceAsync(world.limits.appGraceMs + world.limits.resurrectionMs);
     expect(session.apps.inState("RUNNING", "GRACE_PERIOD", "RESURRECTING")).toEqual([]);
@@ -231,7 +234,7 @@ describe("an app that loses its socket", () => {
     const webhooks = world.webhooks.starts.length;
     expect(webhooks).toBeLessThan(25);
     expect(world.webhooks.stops).toEqual([]);
-    await world.clock.advanceAsync(60_000);
+    await world.clock.advanceAsync(59_000);
     expect(world.webhooks.starts.length).toBe(webhooks);
   });
 

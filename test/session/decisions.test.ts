@@ -1,12 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { limits } from "../../src/kernel/limits.ts";
 import { type AppState, nextAppState, stopped, wakeAtMs } from "../../src/session/app-lifecycle.ts";
-import {
-  type BackgroundLock,
-  choose,
-  lockAfterRequest,
-  type Wish,
-} from "../../src/session/display-manager.ts";
+import { choose, type Wish } from "../../src/session/display-manager.ts";
 import { decideMicrophone, type MicrophoneState } from "../../src/session/microphone-manager.ts";
 import { nextSessionState, type SessionState } from "../../src/session/user-session.ts";
 
@@ -110,8 +105,47 @@ describe("an app's state", () => {
 
   test("any app that is stopped is stopped", () => {
     for (const state of [stopped, connecting, running, grace, resurrecting, dormant]) {
-      expect(step(state, { kind: "stop" })).toEqual(["STOPPED"]);
+      expect(step(state, { kind: "stop" })).toEqual(["STOPPING"]);
     }
+    expect(step({ name: "STOPPING" }, { kind: "connected" })).toEqual(["STOPPING"]);
+    expect(step({ name: "STOPPING" }, { kind: "erased" })).toEqual(["STOPPED"]);
+  });
+
+  test.each([
+    ["an automatic start", { automatic: true }, ["CONNECTING", "sendWebhook"]],
+    [
+      "an automatic start while its server is down",
+      { automatic: true, serverDown: true },
+      ["STOPPED", "sendWebhook", "givenUp"],
+    ],
+    ["a user's start while its server is down", { serverDown: true }, ["CONNECTING", "sendWebhook"]],
+  ] as const)("%s", (_name, how, outcome) => {
+    expect(step(stopped, { kind: "start", ...how })).toEqual([...outcome]);
+  });
+
+  test("a start whose server is down fails with its first try, and an ordinary one goes on trying", () => {
+    const unreachable = { kind: "answered", outcome: { kind: "unreachable", detail: "" } } as const;
+    const [once] = nextAppState(stopped, { kind: "start", serverDown: true }, 0, true, limits);
+    const [patient] = nextAppState(stopped, { kind: "start" }, 0, true, limits);
+    expect(step(once, unreachable)).toEqual(["STOPPED", "startFailed"]);
+    expect(step(patient, unreachable)).toEqual(["CONNECTING"]);
+  });
+
+  test("a given-up app is let in whenever it comes, and tried once a minute for ten minutes, then once an hour", () => {
+    let [state] = nextAppState(resurrecting, { kind: "tick" }, limits.resurrectionMs, true, limits);
+    const refused = { kind: "answered", outcome: { kind: "refused", status: 500, sdkError: true } } as const;
+    let now = limits.resurrectionMs;
+    const pauses: number[] = [];
+    // The webhook that was under way when it was given up is answered first.
+    for (let i = 0; i < 13; i++) {
+      [state] = nextAppState(state, refused, now, true, limits);
+      const next = wakeAtMs(state, limits) ?? 0;
+      pauses.push((next - now) / 60_000);
+      now = next;
+      [state] = nextAppState(state, { kind: "tick" }, now, true, limits);
+    }
+    expect(pauses).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 60, 60, 60, 60]);
+    expect(step(state, { kind: "connected" }, now)).toEqual(["RUNNING"]);
   });
 
   test("what changes by itself says when, what does not says so", () => {
@@ -130,7 +164,7 @@ describe("what is on the screen", () => {
     untilMs,
     urgent: false,
   });
-  const lock: BackgroundLock = { packageName: "back", untilMs: 10_000 };
+  const lock = { packageName: "back", untilMs: 10_000 };
 
   test.each([
     ["nothing without wishes", [], undefined, undefined],
@@ -153,17 +187,6 @@ describe("what is on the screen", () => {
   ] as const)("is %s", (_name, wishes, held, expected) => {
     const chosen = choose({ wishes: [...wishes], foreground: "front", lock: held }, 100);
     expect(chosen.wish?.packageName).toBe(expected as string);
-  });
-
-  test("a lock goes to who asks first and cannot be drawn out by asking again", () => {
-    const taken = lockAfterRequest(undefined, wish("back", 0), 0, limits);
-    expect(taken).toEqual({ packageName: "back", untilMs: limits.backgroundLockMs });
-    expect(lockAfterRequest(taken, wish("back", 5_000), 5_000, limits)).toEqual(taken);
-    expect(lockAfterRequest(taken, wish("other", 5_000), 5_000, limits)).toEqual(taken);
-    expect(lockAfterRequest(taken, wish("other", 10_000), 10_000, limits).packageName).toBe("other");
-    expect(lockAfterRequest(undefined, wish("back", 0, 500), 0, limits).untilMs).toBe(
-      500 + limits.backgroundIdleMs,
-    );
   });
 });
 

@@ -31,7 +31,58 @@ describe("subscriptions", () => {
     expect(subscriptions.match("button_press").map(({ literal }) => literal)).toEqual(["*", "all"]);
     expect(subscriptions.match("location_update").map(({ literal }) => literal)).toEqual(["all"]);
     expect(subscriptions.match("transcription:en-US")).toEqual([]);
-    expect(subscriptions.mediaDemand()).toEqual({ languages: [], pcm: false });
+    expect(subscriptions.mediaDemand()).toEqual({ languages: [], speech: [], pcm: false });
+  });
+
+  test("do not let those who want everything hear twice what is published under two streams, nor raw audio", () => {
+    const subscriptions = new Subscriptions();
+    subscriptions.replace("a", streams("*"), all);
+    for (const key of ["touch_event:long_press", "location_stream", "transcription:auto", "audio_chunk"]) {
+      expect(subscriptions.match(key)).toEqual([]);
+    }
+    for (const key of ["touch_event", "location_update", "transcription:de-DE"]) {
+      expect(subscriptions.match(key)).toHaveLength(1);
+    }
+  });
+
+  test("D-60: an app that wants everything turns speech on, if it may use the microphone", () => {
+    const subscriptions = new Subscriptions();
+    subscriptions.replace("a", streams("*"), grantedPermissions(["LOCATION"]));
+    expect(subscriptions.mediaDemand().languages).toEqual([]);
+    subscriptions.replace("b", streams("all"), grantedPermissions(["MICROPHONE"]));
+    expect(subscriptions.mediaDemand().languages).toEqual(["en-US"]);
+  });
+
+  test("D-22: unite what the subscribers of one language say of it, for one stream", () => {
+    const subscriptions = new Subscriptions();
+    subscriptions.replace("a", streams("transcription:en-US?no-language-identification=true"), all);
+    const alone = subscriptions.mediaDemand().speech;
+    expect(alone).toEqual([{ language: "en-US", hints: [], identifyLanguage: false }]);
+    subscriptions.replace("b", streams("transcription:en-US?hints=es%2Cde"), all);
+    subscriptions.replace(
+      "c",
+      streams("transcription:en-US?no-language-identification=true&hints=fr%2Ces"),
+      all,
+    );
+    expect(subscriptions.mediaDemand()).toEqual({
+      languages: ["en-US"],
+      speech: [{ language: "en-US", hints: ["de", "es", "fr"], identifyLanguage: true }],
+      pcm: false,
+    });
+    subscriptions.remove("b");
+    expect(subscriptions.mediaDemand().speech[0]?.identifyLanguage).toBe(false);
+  });
+
+  test("D-39: a translation reaches those who want this very pair of languages", () => {
+    const subscriptions = new Subscriptions();
+    subscriptions.replace("a", streams("translation:en-US-to-es-ES"), all);
+    subscriptions.replace("b", streams("translation:en-US-to-ja-JP", "translation:en-US-to-es-MX"), all);
+    expect(subscriptions.match("translation:en-US-to-es-ES")).toEqual([
+      { packageName: "a", literal: "translation:en-US-to-es-ES" },
+    ]);
+    expect(subscriptions.match("translation:en-US-to-ja-JP")).toEqual([
+      { packageName: "b", literal: "translation:en-US-to-ja-JP" },
+    ]);
   });
 
   test("leave out what the app may not hear and name what it lacks", () => {
@@ -82,7 +133,9 @@ describe("subscriptions", () => {
         ]) {
           const expected = [...model].flatMap(([packageName, literals]) =>
             literals
-              .filter((each) => each === "*" || streamKey(parseStream(each)) === key)
+              .filter((each) =>
+                each === "*" ? !/^touch_event:|^audio_chunk/.test(key) : streamKey(parseStream(each)) === key,
+              )
               .map((each) => `${packageName} ${each}`),
           );
           const got = subscriptions

@@ -1,4 +1,4 @@
-import type { AppStartResult, Session, SessionApps, Sessions } from "../../src/gateway/sessions.ts";
+import type { ApiSession, ApiSessionApps, ApiSessions, AppStartResult } from "../../src/gateway/sessions.ts";
 import { Fault } from "../../src/kernel/faults.ts";
 import { canonicalUserId } from "../../src/kernel/identity.ts";
 import type { AppPort, GlassesPort } from "../../src/session/ports.ts";
@@ -7,7 +7,7 @@ import type { AudioFormat } from "../../src/wire/audio-format.ts";
 import type { GlassesMessage, SessionSnapshot } from "../../src/wire/glasses.ts";
 
 /** Sessions that only keep what the gateway brings them. */
-export class FakeSessions implements Sessions {
+export class FakeSessions implements ApiSessions {
   readonly sessions = new Map<string, FakeSession>();
   /** What the next `getOrCreate` fails with. */
   refusal: Fault | undefined;
@@ -18,6 +18,10 @@ export class FakeSessions implements Sessions {
 
   get size(): number {
     return this.sessions.size;
+  }
+
+  all(): Iterable<FakeSession> {
+    return this.sessions.values();
   }
 
   getSession(userId: string): FakeSession | undefined {
@@ -40,8 +44,32 @@ export class FakeSessions implements Sessions {
   }
 }
 
-export class FakeSession implements Session {
+export class FakeSession implements ApiSession {
   readonly userId: string;
+  readonly state = "ACTIVE";
+  connected = true;
+  readonly settings = {
+    phone: {},
+    valuesOf: () => ({}),
+    settingsOf: () => [],
+    changeApp: () => {},
+    changePhone: () => {},
+  };
+  readonly device = {
+    state: {},
+    facts: { connected: true, modelName: undefined, capabilities: undefined },
+    applyReport: () => ({
+      isGlassesConnected: true,
+      isPhoneConnected: true,
+      modelName: null,
+      capabilities: null,
+    }),
+  };
+  readonly location = { applyReport: () => true, answerPoll: () => true };
+  readonly calendar = { applyEvents: () => 0 };
+  readonly notifications = { receive: () => true, dismiss: () => true };
+  readonly dashboard = { applyDatetime: () => {} };
+  readonly transcription = { history: { query: () => [] } };
   readonly apps = new FakeApps();
   readonly ports: GlassesPort[] = [];
   readonly messages: GlassesMessage[] = [];
@@ -82,6 +110,16 @@ export class FakeSession implements Session {
     this.formats.push(format);
   }
 
+  hasInstalled(): boolean {
+    return true;
+  }
+
+  setInstalled(): void {}
+
+  announce(): void {}
+
+  async end(): Promise<void> {}
+
   snapshot(): SessionSnapshot {
     return {
       userId: this.userId,
@@ -100,7 +138,7 @@ export class FakeSession implements Session {
   }
 }
 
-class FakeApps implements SessionApps {
+class FakeApps implements ApiSessionApps {
   /** Key of each app that may connect. */
   readonly keys = new Map([["com.example.app", "key-123"]]);
   readonly running = new Set<string>();
@@ -118,6 +156,12 @@ class FakeApps implements SessionApps {
 
   stop(packageName: string): boolean {
     return this.running.delete(packageName);
+  }
+
+  app(): undefined {}
+
+  all(): readonly [] {
+    return [];
   }
 
   accept(packageName: string, apiKey: string, nonce: string | undefined, port: AppPort) {

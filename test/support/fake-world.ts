@@ -4,6 +4,8 @@ import { sha256Hex } from "../../src/kernel/identity.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
+import { AppCircuits } from "../../src/session/app-circuits.ts";
+import { AppRooms } from "../../src/session/app-rooms.ts";
 import type {
   AppPort,
   GlassesPort,
@@ -14,12 +16,14 @@ import type {
 } from "../../src/session/ports.ts";
 import { SessionStorage } from "../../src/session/session-storage.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
-import type { AppRecord, UserRecord, UserStore } from "../../src/store/store.ts";
+import { MemoryStore } from "../../src/store/memory-store.ts";
+import type { AppRecord, UserRecord } from "../../src/store/store.ts";
 import type { SessionRequest, StopRequest, ToApp } from "../../src/wire/apps.ts";
 import type { AudioFormat } from "../../src/wire/audio-format.ts";
 import type { Close } from "../../src/wire/close-codes.ts";
 import type { ToGlasses } from "../../src/wire/glasses.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { FakePhotos } from "./fake-photos.ts";
 
 /** A glasses socket that records what it is sent. */
 export class FakeGlasses implements GlassesPort {
@@ -156,30 +160,35 @@ class FakeWebhooks implements Webhooks {
     this.stops.push(request);
   }
 
-  async probe(): Promise<boolean> {
-    return true;
+  /** What the health probe of every server answers. */
+  healthy: (app: AppRecord) => boolean = () => true;
+  readonly probes: string[] = [];
+
+  async probe(app: AppRecord): Promise<boolean> {
+    this.probes.push(app.publicUrl);
+    return this.healthy(app);
   }
 }
 
-class FakeUsers implements UserStore {
+class FakeUsers extends MemoryStore {
   readonly wanted = new Map<string, Set<string>>();
   readonly formats = new Map<string, AudioFormat>();
   loads = 0;
 
-  async loadUser(userId: string): Promise<UserRecord> {
+  override async loadUser(userId: string): Promise<UserRecord> {
     this.loads++;
     return {
-      userId,
+      ...(await super.loadUser(userId)),
       audioFormat: this.formats.get(userId) ?? { codec: "pcm" },
       wantedApps: [...(this.wanted.get(userId) ?? [])],
     };
   }
 
-  saveAudioFormat(userId: string, format: AudioFormat): void {
+  override saveAudioFormat(userId: string, format: AudioFormat): void {
     this.formats.set(userId, format);
   }
 
-  saveWantedApp(userId: string, packageName: string, wanted: boolean): void {
+  override saveWantedApp(userId: string, packageName: string, wanted: boolean): void {
     const apps = this.wanted.get(userId) ?? new Set();
     if (wanted) apps.add(packageName);
     else apps.delete(packageName);
@@ -209,26 +218,43 @@ export class FakeWorld {
   readonly metrics = new Metrics();
   readonly lanes = new FakeLanes();
   readonly webhooks = new FakeWebhooks();
+  readonly photos = new FakePhotos();
   readonly users = new FakeUsers();
   readonly records = new Map<string, AppRecord>([[captions, appRecord(captions)]]);
   readonly storage: SessionStorage;
   readonly limits: Limits;
+  readonly circuits: AppCircuits;
+  readonly rooms: AppRooms;
 
-  constructor(env: Record<string, string> = {}) {
-    const config = loadConfig(env);
-    this.limits = config.limits;
+  /**
+   * @param over limits that differ. Boot cards are off unless given one: most tests are about what apps draw, and a card
+   * takes its place in the pace.
+   */
+  constructor(env: Record<string, string> = {}, over: Partial<Limits> = {}) {
+    // A dashboard that draws by itself would be in the way of tests about what apps draw.
+    const config = loadConfig({ BROWLINE_BUILT_IN_DASHBOARD: "false", ...env });
+    this.limits = { ...config.limits, bootCardMs: 0, ...over };
+    const log = createLog({ level: "silent", format: "json" });
+    const { clock, metrics, limits, webhooks } = this;
+    // Neither of the ends of the jitter.
+    this.circuits = new AppCircuits({ clock, metrics, limits, log, webhooks, random: () => 0.5 });
+    this.rooms = new AppRooms({ clock, limits });
     this.storage = new SessionStorage({
-      config,
-      clock: this.clock,
-      log: createLog({ level: "silent", format: "json" }),
-      metrics: this.metrics,
+      config: { ...config, limits },
+      clock,
+      log,
+      metrics,
       lanes: this.lanes,
       catalogue: {
-        get: (packageName) => this.records.get(packageName),
-        all: () => [...this.records.values()],
+        get: (packageName) => this.records.get(packageName) ?? this.users.apps.get(packageName),
+        all: () => [...this.records.values(), ...this.users.apps.all()],
       },
       users: this.users,
-      webhooks: this.webhooks,
+      webhooks,
+      circuits: this.circuits,
+      rooms: this.rooms,
+      photos: this.photos,
+      publicUrl: () => config.publicUrl ?? "http://server",
       websocketUrl: (nonce) => `ws://server/s/${nonce}/app-ws`,
     });
   }

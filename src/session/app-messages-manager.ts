@@ -1,0 +1,94 @@
+import type { AppMessage, ToApp } from "../wire/apps.ts";
+import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms } from "./app-rooms.ts";
+import type { Manager, SessionApp, SessionContext } from "./manager.ts";
+
+const reasons: Readonly<Record<AppMessageRefusal, string>> = {
+  RATE_LIMITED: "Too many messages",
+  PAYLOAD_TOO_LARGE: "The message is too large",
+  BUSY: "Too many messages are waiting",
+  USER_NOT_ACTIVE: "The user does not run this app",
+  ROOM_FULL: "The room is full",
+  TOO_MANY_ROOMS: "Too many rooms",
+  NOT_IN_ROOM: "The app has not joined this room",
+};
+
+/** What the apps of this user say to the same apps of other users. Refusals never cost an app its socket. */
+export class AppMessagesManager implements Manager {
+  readonly #context: SessionContext;
+  readonly #rooms: AppRooms;
+  readonly #presences = new Map<string, AppPresence>();
+
+  constructor(context: SessionContext, rooms: AppRooms) {
+    this.#context = context;
+    this.#rooms = rooms;
+  }
+
+  onAppConnected(app: SessionApp): void {
+    const former = this.#presences.get(app.packageName);
+    if (former?.app === app) return;
+    former?.close();
+    this.#presences.set(app.packageName, this.#rooms.enter(this.#context.userId, app));
+  }
+
+  onAppGone(packageName: string): void {
+    this.#presences.get(packageName)?.close();
+    this.#presences.delete(packageName);
+  }
+
+  onAppMessage(app: SessionApp, message: AppMessage): boolean {
+    const presence = this.#presences.get(app.packageName);
+    if (presence === undefined) return false;
+    switch (message.type) {
+      case "app_broadcast_message": {
+        const { payload, messageId, roomId } = message;
+        this.#report(app, "broadcast", presence.broadcast(payload, messageId, roomId));
+        return true;
+      }
+      case "app_direct_message":
+        this.#direct(app, presence, message);
+        return true;
+      case "app_room_join":
+        this.#report(app, "join", presence.join(message.roomId, message.roomConfig));
+        return true;
+      case "app_room_leave":
+        this.#report(app, "leave", presence.leave(message.roomId));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  dispose(): void {
+    for (const presence of this.#presences.values()) presence.close();
+    this.#presences.clear();
+  }
+
+  #direct(
+    app: SessionApp,
+    presence: AppPresence,
+    { targetUserId, payload, messageId }: AppMessage & { type: "app_direct_message" },
+  ): void {
+    const result = presence.direct(targetUserId, payload, messageId);
+    this.#count("direct", result);
+    const answer: ToApp = {
+      type: "app_direct_message_response",
+      messageId,
+      success: result === "done",
+      ...(result === "done" ? {} : { error: reasons[result] }),
+      targetUserId,
+    };
+    app.send(answer);
+  }
+
+  /** These requests have no answer of their own, so a refusal is what the SDK raises as an error. */
+  #report(app: SessionApp, kind: string, result: AppMessageResult): void {
+    this.#count(kind, result);
+    if (result !== "done") {
+      app.send({ type: "tpa_connection_error", code: result, message: reasons[result] });
+    }
+  }
+
+  #count(kind: string, result: AppMessageResult): void {
+    this.#context.metrics.appMessages.inc({ kind, outcome: result.toLowerCase() });
+  }
+}

@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import type { Stop } from "../kernel/stop.ts";
+import type { AppCircuit } from "./app-circuit.ts";
+import type { WebhookOutcome } from "./ports.ts";
+
+/** What a summons needs of its link. */
+export interface SummonsHost {
+  /** The way to the app's server, which all its users share. */
+  readonly circuit: () => AppCircuit;
+  /** Asks the app's server to connect under a path with this nonce. Never rejects. */
+  readonly sendWebhook: (nonce: string) => Promise<WebhookOutcome>;
+  /** Whether somebody still waits for the app. */
+  readonly wanted: () => boolean;
+  /** The server has answered the latest webhook: the SDK does so when the app has registered its handlers. */
+  readonly onAnswer: () => void;
+}
+
+/** Nonces that are remembered: what dials with an older one is a straggler in any case. */
+const rememberedNonces = 16;
+
+/**
+ * The webhooks that one app of one session was sent. Each has a nonce, which the socket that answers it brings along, and
+ * the socket of the latest webhook outranks those of earlier ones.
+ */
+export class AppSummons {
+  readonly #host: SummonsHost;
+  readonly #nonces: string[] = [];
+  /** Rank of the oldest nonce that is remembered. */
+  #oldest = 0;
+  /** Webhooks under way, by rank: called when a socket has answered one, which may be long before its HTTP answer. */
+  readonly #underWay = new Map<number, () => void>();
+  #cancelTurn: Stop | undefined;
+  /** Changes whenever the outcome of what was sent before has ceased to matter. */
+  #turn = 0;
+
+  constructor(host: SummonsHost) {
+    this.#host = host;
+  }
+
+  /** Whether the app's server is known not to answer. */
+  get serverDown(): boolean {
+    return this.#host.circuit().open;
+  }
+
+  /** Whether a webhook is on its way and neither answered nor followed by a socket. */
+  get underWay(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  /** Rank of the latest webhook; -1 before the first. */
+  get latest(): number {
+    return this.#oldest + this.#nonces.length - 1;
+  }
+
+  /** Whether this nonce was sent to the app's server, and so can come from nobody else. */
+  knows(nonce: string | undefined): boolean {
+    return nonce !== undefined && this.#nonces.includes(nonce);
+  }
+
+  /** Later webhooks rank higher. A socket without a known nonce ranks with the latest, where the newer one wins. */
+  rankOf(nonce: string | undefined): number {
+    const index = nonce === undefined ? -1 : this.#nonces.indexOf(nonce);
+    return index < 0 ? this.latest : this.#oldest + index;
+  }
+
+  /**
+   * Sends a webhook: when its turn has come, or now. One that waits for its turn is taken back by the next.
+   * @param done what came of it, `accepted` as soon as its socket is there; not called once it is cancelled.
+   */
+  send(when: "inTurn" | "now", done: (outcome: WebhookOutcome) => void): void {
+    this.cancel();
+    const turn = this.#turn;
+    const finish = (outcome: WebhookOutcome) => {
+      if (turn === this.#turn) done(outcome);
+    };
+    const call = { wanted: this.#host.wanted, send: () => this.#post() };
+    if (when === "now") void this.tryNow().then(finish);
+    else this.#cancelTurn = this.#host.circuit().queue({ ...call, done: finish });
+  }
+
+  /** Sends a webhook now, beside what may wait for its turn. */
+  tryNow(): Promise<WebhookOutcome> {
+    return this.#host.circuit().now({ wanted: this.#host.wanted, send: () => this.#post() });
+  }
+
+  /** A socket of this rank was let in: the server is alive, and no webhook is needed. */
+  arrived(rank: number): void {
+    this.#underWay.get(rank)?.();
+    this.cancel();
+    this.#host.circuit().alive();
+  }
+
+  /** What waits for its turn is not sent, and what was sent is not heard of any more. */
+  cancel(): void {
+    this.#turn++;
+    this.#cancelTurn?.();
+    this.#cancelTurn = undefined;
+  }
+
+  async #post(): Promise<WebhookOutcome> {
+    const nonce = randomBytes(9).toString("base64url");
+    this.#nonces.push(nonce);
+    if (this.#nonces.length > rememberedNonces) {
+      this.#nonces.shift();
+      this.#oldest++;
+    }
+    const rank = this.latest;
+    const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
+    this.#underWay.set(rank, () => resolve({ kind: "accepted" }));
+    void this.#host.sendWebhook(nonce).then((outcome) => {
+      this.#underWay.delete(rank);
+      resolve(outcome);
+      if (rank === this.latest) this.#host.onAnswer();
+    });
+    const outcome = await promise;
+    this.#underWay.delete(rank);
+    return outcome;
+  }
+}
