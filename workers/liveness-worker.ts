@@ -50,6 +50,7 @@ self.onmessage = ({ data: setup }: MessageEvent<LivenessSetup>) => {
     } else if (stalledSinceMs === undefined && nowMs - movedMs > setup.stallMs) {
       stalledSinceMs = movedMs;
       report({ kind: "stalled", sinceMs: movedMs });
+      if (!setup.logsStalls) return;
       // The log belongs to the main thread, which may never move again: this line must not wait for it.
       const line = {
         level: 40,

@@ -219,4 +219,5 @@ self.onmessage = (event: MessageEvent<RecogniserCommand>) => {
   if (command.kind === "start") start(command);
   else if (command.kind === "connect") connect(command.port);
   else if (command.kind === "stop") stop();
+  else for (const until = performance.now() + command.ms; performance.now() < until; );
 };

@@ -3,8 +3,7 @@
  * carries out commands in order, and notices when another process has changed the catalogue.
  */
 import { SqliteDatabase } from "../src/store/sqlite-database.ts";
-import type { UserRecord } from "../src/store/store.ts";
-import type { StoreCommand, StoreReport } from "../src/store/store-messages.ts";
+import type { StoreAnswer, StoreCommand, StoreReport } from "../src/store/store-messages.ts";
 
 declare const self: Worker;
 
@@ -25,7 +24,7 @@ self.onmessage = ({ data: command }: MessageEvent<StoreCommand>) => {
   }
 };
 
-function carryOut(command: StoreCommand): UserRecord | boolean | undefined {
+function carryOut(command: StoreCommand): StoreAnswer {
   if (command.kind === "open") {
     open(command.file);
     return undefined;
@@ -39,13 +38,28 @@ function carryOut(command: StoreCommand): UserRecord | boolean | undefined {
   if (database === undefined) throw new Error("the store is not open");
   switch (command.kind) {
     case "loadUser":
-      return database.user(command.userId);
+      return { user: database.user(command.userId) };
     case "saveAudioFormat":
       database.saveAudioFormat(command.userId, command.format);
       return undefined;
     case "saveWantedApp":
       database.saveWantedApp(command.userId, command.packageName, command.wanted);
       return undefined;
+    case "saveSetting":
+      database.saveSetting(command.userId, command.scope, command.key, command.value);
+      return undefined;
+    case "saveInstallation":
+      database.saveInstallation(command.userId, command.packageName, command.installed);
+      return undefined;
+    case "readStorage":
+      return { entries: database.storage(command.userId, command.packageName) };
+    case "writeStorage":
+      return database.saveStorage(command.userId, command.packageName, command.entries, command.mostBytes);
+    case "deleteStorage":
+      database.deleteStorage(command.userId, command.packageName, command.key);
+      return undefined;
+    case "userIds":
+      return { userIds: database.userIds() };
     case "saveApp":
       database.saveApp(command.app);
       reportCatalogue(database);

@@ -46,13 +46,7 @@ const commands: ServerCommands = {
     ringLag: ringLag().map((count, bucket) => count - (lagAtBegin[bucket] ?? 0)),
   }),
   totals: async () => {
-    const {
-      accepted = 0,
-      unwanted = 0,
-      no_lane = 0,
-      decoded: _,
-      ...refused
-    } = await counts("audioFrames", "fate");
+    const { accepted = 0, unwanted = 0, no_lane = 0, ...refused } = await counts("audioFrames", "fate");
     const lost = { ...refused, ...(no_lane > 0 && { no_lane }), ...(await counts("audioLost", "cause")) };
     const received = accepted + unwanted + no_lane + Object.values(refused).reduce((sum, n) => sum + n, 0);
     return { received, lost };

@@ -2,13 +2,13 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { type DeathCause, SupervisedWorker } from "../kernel/supervised-worker.ts";
 import { Arena, type ArenaLayout } from "./arena.ts";
 import type { AudioCodecs, AudioWorkerCommand, AudioWorkerReport, Fault } from "./commands.ts";
 import { type FrameFates, Lane, type LaneHost } from "./lane.ts";
 import type { LaneListener } from "./lanes.ts";
 import { samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
-import { type DeathCause, SupervisedWorker } from "./supervised-worker.ts";
 
 const usualFrameSamples = 20 * samplesPerMs;
 
@@ -61,8 +61,10 @@ export class AudioWorkerHost implements LaneHost {
       clock,
       log,
       metrics,
-      silenceMs: config.limits.workerSilenceMs,
-      heartbeat: () => ({ beat: this.arena.beat, busy: this.arena.busy }),
+      pulse: {
+        read: () => ({ beat: this.arena.beat, busy: this.arena.busy }),
+        silenceMs: config.limits.workerSilenceMs,
+      },
       onStart: (worker) => this.#onStart(worker),
       onMessage: (message) => this.#onMessage(message as AudioWorkerReport),
       onDeath: (cause) => this.#onDeath(cause),
@@ -210,9 +212,9 @@ export class AudioWorkerHost implements LaneHost {
   }
 
   #collect(lane: Lane): void {
-    const { audioFrames, audioLost } = this.#surroundings.metrics;
+    const { audioFramesDecoded, audioLost } = this.#surroundings.metrics;
     lane.collect((counter, by) => {
-      if (counter === "decoded") audioFrames.inc({ fate: "decoded" }, by);
+      if (counter === "decoded") audioFramesDecoded.inc(by);
       else audioLost.inc({ cause: counter }, by);
     });
   }

@@ -1,5 +1,6 @@
 /** What the main thread and an audio worker say to each other by message. Audio goes through the rings of their arena. */
 import type { ArenaLayout } from "./arena.ts";
+import type { SpeechWish } from "./lanes.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
 
 /** What this machine can decode besides PCM. */
@@ -53,6 +54,7 @@ export type AudioWorkerCommand =
   | (SlotCommand & {
       readonly kind: "demand";
       readonly languages: readonly string[];
+      readonly speech: readonly SpeechWish[];
       readonly pcm: boolean;
       readonly recent: SharedArrayBuffer | undefined;
     })

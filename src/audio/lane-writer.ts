@@ -3,6 +3,9 @@ import { formatCode, frameKinds, noPayload, numberPayload } from "./frame.ts";
 import type { LaneSlot } from "./lane-slot.ts";
 import type { RingWriter } from "./ring.ts";
 
+/** Of a ring's two largest payloads, how much a frame in pieces may take with the headers and the wrap still fitting. */
+const mostOfRing = 1.5;
+
 /**
  * Writes one session's frames and markers into its ring. A marker for which there is no room is not lost: it waits here
  * and goes before the next frame. Of each kind only the newest waits, so nothing can pile up.
@@ -23,8 +26,10 @@ export class LaneWriter {
     slot.format = formatCode(this.#format);
   }
 
-  get largestFrame(): number {
-    return this.#writer.largestPayload;
+  /** Whether a frame of so many bytes fits into an empty ring, in pieces if need be. An Opus packet is never cut. */
+  carries(bytes: number): boolean {
+    const { largestPayload } = this.#writer;
+    return this.#format.codec === "opus" ? bytes <= largestPayload : bytes <= largestPayload * mostOfRing;
   }
 
   /** Whether something waits for room. */
@@ -32,14 +37,20 @@ export class LaneWriter {
     return this.#pending;
   }
 
-  /** Copies a frame into the ring, behind everything that waits. False: there is no room, and the bytes are `missing`. */
+  /**
+   * Copies a frame into the ring, behind everything that waits; a large one as several records, cut between samples of PCM
+   * and between frames of LC3. False: there is no room for all of it, and the bytes that are not in the ring are `missing`.
+   */
   write(frame: Uint8Array, stampMs: number): boolean {
-    if (
-      (this.#pending && !this.flush(stampMs)) ||
-      !this.#writer.write(frameKinds.audio, this.#generation, stampMs, frame)
-    ) {
-      this.missing(frame.byteLength);
+    const length = frame.byteLength;
+    if (this.#pending && !this.flush(stampMs)) {
+      this.missing(length);
       return false;
+    }
+    const pieceBytes = this.#pieceBytes();
+    if (length <= pieceBytes) return this.#writeAudio(frame, stampMs) || this.#misses(length);
+    for (let at = 0; at < length; at += pieceBytes) {
+      if (!this.#writeAudio(frame.subarray(at, at + pieceBytes), stampMs)) return this.#misses(length - at);
     }
     return true;
   }
@@ -90,6 +101,28 @@ export class LaneWriter {
     }
     this.#pending = false;
     return true;
+  }
+
+  /** Small beside the ring: what a wrap leaves unused before the end of the data area is less than one piece. */
+  #pieceBytes(): number {
+    const most = this.#writer.largestPayload / 4;
+    switch (this.#format.codec) {
+      case "pcm":
+        return most & ~1;
+      case "lc3":
+        return most - (most % this.#format.frameBytes);
+      case "opus":
+        return this.#writer.largestPayload;
+    }
+  }
+
+  #writeAudio(bytes: Uint8Array, stampMs: number): boolean {
+    return this.#writer.write(frameKinds.audio, this.#generation, stampMs, bytes);
+  }
+
+  #misses(bytes: number): false {
+    this.missing(bytes);
+    return false;
   }
 
   #mark(kind: number, stampMs: number, payload = noPayload): boolean {

@@ -79,6 +79,7 @@ export class Lane implements AudioLane {
   readonly #counted: Record<LaneCounter, number>;
   #phase: Phase = { kind: "open" };
   #demand: AudioDemand = nothingWanted;
+  #demandText = JSON.stringify([[], false, []]);
   #memory: Memory = { kind: "none", nextSample: 0 };
   #voice = false;
   /** Whether frames go into the ring. */
@@ -109,18 +110,17 @@ export class Lane implements AudioLane {
       fates.empty++;
       return true;
     }
-    if (length > this.#writer.largestFrame) {
+    if (!this.#writer.carries(length)) {
       fates.oversized++;
       this.#writer.missing(length);
       return false;
     }
-    if (!this.#writer.write(frame, this.#stamp())) {
-      fates.refused++;
-      return false;
-    }
-    fates.accepted++;
+    const whole = this.#writer.write(frame, this.#stamp());
+    // Also for a part of a frame: what came before must not wait for what comes next.
     this.#host.arena.ring(this.slot);
-    return true;
+    if (whole) fates.accepted++;
+    else fates.refused++;
+    return whole;
   }
 
   setFormat(format: AudioFormat): void {
@@ -146,11 +146,13 @@ export class Lane implements AudioLane {
   }
 
   setDemand(demand: AudioDemand): void {
-    const same = demand.pcm === this.#demand.pcm && demand.languages.join() === this.#demand.languages.join();
+    const { languages, pcm, speech = [] } = demand;
+    const same = JSON.stringify([languages, pcm, speech]) === this.#demandText;
     if (same || this.#phase.kind !== "open") return;
     // What an earlier demand has left in the return ring is old by now.
     if (demand.pcm && !this.#demand.pcm) while (this.#pcmReader.next()) this.#pcmReader.drop();
-    this.#demand = { pcm: demand.pcm, languages: [...demand.languages] };
+    this.#demand = { pcm, languages: [...languages], speech: [...speech] };
+    this.#demandText = JSON.stringify([languages, pcm, speech]);
     this.#applyDemand();
   }
 
@@ -309,9 +311,9 @@ export class Lane implements AudioLane {
 
   #postDemand(): void {
     if (this.#memory.kind !== "held") return;
-    const { languages, pcm } = this.#demand;
+    const { languages, pcm, speech = [] } = this.#demand;
     const recent = wants(this.#demand) ? this.#memory.recent.buffer : undefined;
-    this.#command({ kind: "demand", languages, pcm, recent });
+    this.#command({ kind: "demand", languages, speech, pcm, recent });
   }
 
   #releaseMemory(): void {

@@ -2,10 +2,22 @@
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
 
+/** How one language is to be listened to, over everybody who wants it. */
+export interface SpeechWish {
+  /** BCP 47 tag. */
+  readonly language: string;
+  /** Languages that may be spoken as well, as the apps named them: `en`, `es`. */
+  readonly hints: readonly string[];
+  /** Whether a recogniser that can find out the language may do so. */
+  readonly identifyLanguage: boolean;
+}
+
 /** What a session wants of its audio. Nothing wanted: frames are counted and let go. */
 export interface AudioDemand {
   /** BCP 47 tags to transcribe, or `auto`. */
   readonly languages: readonly string[];
+  /** Of the languages above, what a provider that can be told more should know. */
+  readonly speech?: readonly SpeechWish[];
   /** Whether decoded PCM is wanted back. */
   readonly pcm: boolean;
 }

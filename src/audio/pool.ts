@@ -8,6 +8,7 @@ import type { AudioCodecs, Fault } from "./commands.ts";
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
+import type { RecogniserFault } from "./recogniser-commands.ts";
 import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
 
 export interface AudioPoolOptions {
@@ -28,7 +29,12 @@ export interface AudioPoolStats {
     /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker. */
     readonly lagHistogram: readonly number[];
   }[];
-  readonly recognisers: readonly { readonly restarts: number; readonly available: boolean }[];
+  readonly recognisers: readonly {
+    readonly restarts: number;
+    readonly available: boolean;
+    /** Infinity while there is no worker. */
+    readonly heartbeatAgeMs: number;
+  }[];
   readonly recentAudio: { readonly inUse: number; readonly free: number };
   readonly relays: number;
 }
@@ -165,6 +171,7 @@ export class AudioPool implements AudioLanes {
       recognisers: this.#recognisers.map((host) => ({
         restarts: host.restarts,
         available: host.status.available,
+        heartbeatAgeMs: host.heartbeatAgeMs,
       })),
       recentAudio: { inUse: this.#recents.inUse, free: this.#recents.free },
       relays: this.#relays.size,
@@ -174,6 +181,11 @@ export class AudioPool implements AudioLanes {
   /** For tests and benches only: makes audio worker `index` misbehave. */
   injectFault(index: number, fault: Fault): void {
     this.#workers[index]?.injectFault(fault);
+  }
+
+  /** For tests and benches only: makes recogniser `index` misbehave. */
+  injectRecogniserFault(index: number, fault: RecogniserFault): void {
+    this.#recognisers[index]?.injectFault(fault);
   }
 
   /** For tests only: recogniser `index` dies. */

@@ -12,6 +12,12 @@ export const heartbeatWords = {
   busy: 1,
 } as const;
 
+/** For tests and benches only: burn the processor for `ms` without yielding. */
+export interface RecogniserFault {
+  readonly fault: "spin";
+  readonly ms: number;
+}
+
 /** Main to recogniser worker. The first message is `start`; each audio worker then gets a port by `connect`. */
 export type RecogniserCommand =
   | {
@@ -26,7 +32,8 @@ export type RecogniserCommand =
     }
   | { readonly kind: "connect"; readonly port: MessagePort }
   /** Frees every decoder, since ending the thread alone would leak the models, and answers `stopped`. */
-  | { readonly kind: "stop" };
+  | { readonly kind: "stop" }
+  | ({ readonly kind: "fault" } & RecogniserFault);
 
 /** Recogniser worker to main. */
 export type RecogniserReport =

@@ -2,8 +2,13 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { heartbeatWords, type RecogniserCommand, type RecogniserReport } from "./recogniser-commands.ts";
-import { SupervisedWorker } from "./supervised-worker.ts";
+import { SupervisedWorker } from "../kernel/supervised-worker.ts";
+import {
+  heartbeatWords,
+  type RecogniserCommand,
+  type RecogniserFault,
+  type RecogniserReport,
+} from "./recogniser-commands.ts";
 
 /** Whether speech can be recognised; `detail` says with what, or why not and how to mend it. */
 export interface RecogniserStatus {
@@ -22,7 +27,7 @@ export class RecogniserHost {
   readonly #worker: SupervisedWorker;
   readonly #stopped = Promise.withResolvers<void>();
   #heartbeat = newHeartbeat();
-  #status: RecogniserStatus = { available: false, detail: "the recogniser is loading its model" };
+  #status: RecogniserStatus = { available: false, detail: "pocketsphinx, en-US: loading its model" };
   #closing: Promise<void> | undefined;
 
   constructor(options: RecogniserHostOptions) {
@@ -34,12 +39,14 @@ export class RecogniserHost {
       clock,
       log,
       metrics,
-      silenceMs: config.limits.workerSilenceMs,
+      pulse: {
+        read: () => ({
+          beat: Atomics.load(this.#heartbeat, heartbeatWords.beat),
+          busy: Atomics.load(this.#heartbeat, heartbeatWords.busy) === 1,
+        }),
+        silenceMs: config.limits.workerSilenceMs,
+      },
       abandonMs,
-      heartbeat: () => ({
-        beat: Atomics.load(this.#heartbeat, heartbeatWords.beat),
-        busy: Atomics.load(this.#heartbeat, heartbeatWords.busy) === 1,
-      }),
       onStart: (worker) => this.#onStart(worker),
       onMessage: (message) => this.#onMessage(message as RecogniserReport),
       onDeath: (cause) => {
@@ -57,6 +64,10 @@ export class RecogniserHost {
     return this.#worker.restarts;
   }
 
+  get heartbeatAgeMs(): number {
+    return this.#worker.heartbeatAgeMs;
+  }
+
   /** Makes a way for one audio worker to the recogniser. Undefined while there is none. */
   connect(): MessagePort | undefined {
     const { port1, port2 } = new MessageChannel();
@@ -67,9 +78,14 @@ export class RecogniserHost {
     return undefined;
   }
 
+  /** For tests and benches only: the thread misbehaves. */
+  injectFault(fault: RecogniserFault): void {
+    this.#worker.post({ kind: "fault", ...fault } satisfies RecogniserCommand);
+  }
+
   /** For tests only. */
   injectDeath(): void {
-    this.#worker.injectDeath();
+    this.#worker.replace();
   }
 
   /** Has the models freed, then ends the thread. Safe to call twice. */

@@ -29,35 +29,33 @@ export function recordBytes(length: number): number {
   return recordHeaderBytes + ((length + 15) & ~15);
 }
 
-function headersOf(data: Uint8Array): Int32Array {
+/** A ring's memory as both of its sides use it. */
+interface MappedRing extends RingMemory {
+  /** The data area as words, for the records' headers. */
+  readonly headers: Int32Array;
+  readonly size: number;
+}
+
+function mapRing({ control, headWord, tailWord, data }: RingMemory): MappedRing {
   const size = data.byteLength;
   if (size < 64 || (size & (size - 1)) !== 0)
     throw new RangeError("a ring's size is a power of two, at least 64");
-  return new Int32Array(data.buffer, data.byteOffset, size >> 2);
+  const headers = new Int32Array(data.buffer, data.byteOffset, size >> 2);
+  return { control, headWord, tailWord, data, headers, size };
 }
 
 /** The writing side. Used by one thread only. */
 export class RingWriter {
-  readonly #control: Int32Array;
-  readonly #headWord: number;
-  readonly #tailWord: number;
-  readonly #data: Uint8Array;
-  readonly #headers: Int32Array;
-  readonly #size: number;
+  readonly #ring: MappedRing;
   #sequence = 0;
 
   constructor(memory: RingMemory) {
-    this.#control = memory.control;
-    this.#headWord = memory.headWord;
-    this.#tailWord = memory.tailWord;
-    this.#data = memory.data;
-    this.#headers = headersOf(memory.data);
-    this.#size = memory.data.byteLength;
+    this.#ring = mapRing(memory);
   }
 
   /** Longest payload that always fits into an empty ring, wherever its positions stand. */
   get largestPayload(): number {
-    return this.#size / 2 - recordHeaderBytes;
+    return this.#ring.size / 2 - recordHeaderBytes;
   }
 
   /**
@@ -68,9 +66,9 @@ export class RingWriter {
   write(kind: number, generation: number, stampMs: number, payload: Uint8Array): boolean {
     const length = payload.byteLength;
     if (length > this.largestPayload) return false;
-    const size = this.#size;
-    let head = Atomics.load(this.#control, this.#headWord);
-    const used = (head - Atomics.load(this.#control, this.#tailWord)) | 0;
+    const { control, headWord, tailWord, data, headers, size } = this.#ring;
+    let head = Atomics.load(control, headWord);
+    const used = (head - Atomics.load(control, tailWord)) | 0;
     const needed = recordBytes(length);
     const offset = head & (size - 1);
     const untilEnd = size - offset;
@@ -79,17 +77,17 @@ export class RingWriter {
 
     let word = offset >> 2;
     if (skipped > 0) {
-      this.#headers[word] = skipKind << 24;
+      headers[word] = skipKind << 24;
       head = (head + skipped) | 0;
       word = 0;
     }
-    this.#headers[word] = length | (kind << 24);
-    this.#headers[word + 1] = generation;
-    this.#headers[word + 2] = stampMs;
-    this.#headers[word + 3] = this.#sequence++;
-    this.#data.set(payload, (word << 2) + recordHeaderBytes);
+    headers[word] = length | (kind << 24);
+    headers[word + 1] = generation;
+    headers[word + 2] = stampMs;
+    headers[word + 3] = this.#sequence++;
+    data.set(payload, (word << 2) + recordHeaderBytes);
     // Published last: whoever sees the new head sees the bytes before it.
-    Atomics.store(this.#control, this.#headWord, (head + needed) | 0);
+    Atomics.store(control, headWord, (head + needed) | 0);
     return true;
   }
 }
@@ -106,47 +104,39 @@ export class RingReader {
   /** Payload bytes of the record. */
   length = 0;
 
-  readonly #control: Int32Array;
-  readonly #headWord: number;
-  readonly #tailWord: number;
-  readonly #data: Uint8Array;
-  readonly #headers: Int32Array;
-  readonly #size: number;
+  readonly #ring: MappedRing;
   #offset = 0;
   #after = 0;
 
   constructor(memory: RingMemory) {
-    this.#control = memory.control;
-    this.#headWord = memory.headWord;
-    this.#tailWord = memory.tailWord;
-    this.#data = memory.data;
-    this.#headers = headersOf(memory.data);
-    this.#size = memory.data.byteLength;
+    this.#ring = mapRing(memory);
   }
 
   /** Bytes that wait, headers included. */
   get backlogBytes(): number {
-    return (Atomics.load(this.#control, this.#headWord) - Atomics.load(this.#control, this.#tailWord)) | 0;
+    const { control, headWord, tailWord } = this.#ring;
+    return (Atomics.load(control, headWord) - Atomics.load(control, tailWord)) | 0;
   }
 
   /** Looks at the oldest record without consuming it. False: the ring is empty. */
   next(): boolean {
-    let tail = Atomics.load(this.#control, this.#tailWord);
-    const head = Atomics.load(this.#control, this.#headWord);
+    const { control, headWord, tailWord, headers, size } = this.#ring;
+    let tail = Atomics.load(control, tailWord);
+    const head = Atomics.load(control, headWord);
     if (head === tail) return false;
-    let offset = tail & (this.#size - 1);
-    let first = this.#headers[offset >> 2] ?? 0;
+    let offset = tail & (size - 1);
+    let first = headers[offset >> 2] ?? 0;
     if (first >>> 24 === skipKind) {
-      tail = (tail + this.#size - offset) | 0;
+      tail = (tail + size - offset) | 0;
       offset = 0;
-      first = this.#headers[0] ?? 0;
+      first = headers[0] ?? 0;
     }
     const word = offset >> 2;
     this.length = first & lengthMask;
     this.kind = first >>> 24;
-    this.generation = this.#headers[word + 1] ?? 0;
-    this.stampMs = this.#headers[word + 2] ?? 0;
-    this.sequence = this.#headers[word + 3] ?? 0;
+    this.generation = headers[word + 1] ?? 0;
+    this.stampMs = headers[word + 2] ?? 0;
+    this.sequence = headers[word + 3] ?? 0;
     this.#offset = offset + recordHeaderBytes;
     this.#after = (tail + recordBytes(this.length)) | 0;
     return true;
@@ -157,13 +147,13 @@ export class RingReader {
    * @returns the payload's length; `into` must hold it.
    */
   take(into: Uint8Array): number {
-    into.set(this.#data.subarray(this.#offset, this.#offset + this.length));
+    into.set(this.#ring.data.subarray(this.#offset, this.#offset + this.length));
     this.drop();
     return this.length;
   }
 
   /** Consumes the record unread. */
   drop(): void {
-    Atomics.store(this.#control, this.#tailWord, this.#after);
+    Atomics.store(this.#ring.control, this.#ring.tailWord, this.#after);
   }
 }

@@ -35,4 +35,6 @@ export interface Transcript {
 export interface SpeechState {
   readonly state: "ready" | "degraded" | "off";
   readonly detail: string;
+  /** With `off`: the languages that nobody serves, while others may well be heard. Absent: none is served. */
+  readonly unserved?: readonly string[];
 }

@@ -14,6 +14,8 @@ export interface Config {
   readonly dataDir: string;
   /** Overrides the token secret kept in the data folder. */
   readonly tokenSecret: string | undefined;
+  /** Overrides the admin token kept in the data folder. */
+  readonly adminToken: string | undefined;
   readonly logLevel: string;
   readonly logFormat: "auto" | "json" | "pretty";
   readonly audioWorkers: number;
@@ -23,6 +25,12 @@ export interface Config {
   readonly decoders: number;
   readonly opus: "auto" | "libopus" | "opusscript";
   readonly microphoneWithoutGlasses: boolean;
+  /** Whether the dashboard shows something while no dashboard app runs. */
+  readonly builtInDashboard: boolean;
+  /** Whether pictures go to their app through this server. auto: where the app's address is a local one. */
+  readonly photoRelay: "auto" | "always" | "never";
+  /** The addresses that webhooks and pictures may go to. */
+  readonly targets: "public" | "private" | "all";
   readonly limits: Limits;
 }
 
@@ -34,6 +42,11 @@ interface Setting<Value> {
   readonly fallback: string;
   readonly doc: string;
   readonly parse: (text: string) => Parsed<Value>;
+}
+
+/** Its value is not to be repeated in messages. */
+function isSecret(name: string): boolean {
+  return name.endsWith("SECRET") || name.endsWith("TOKEN");
 }
 
 function setting<Value>(
@@ -74,9 +87,15 @@ function flag(value: string): Parsed<boolean> {
 function url(value: string): Parsed<string | undefined> {
   if (value === "") return { value: undefined };
   const parsed = URL.canParse(value) ? new URL(value) : undefined;
-  return parsed && /^https?:$/.test(parsed.protocol)
+  // What follows the path would stand in the middle of the addresses that are made of this one.
+  return parsed && /^https?:$/.test(parsed.protocol) && !/[?#]/.test(value)
     ? { value: value.replace(/\/+$/, "") }
-    : { problem: "an http:// or https:// address" };
+    : { problem: "an http:// or https:// address without query and fragment" };
+}
+
+/** An IPv6 address may come in the brackets that it has in a URL. */
+function host(value: string): Parsed<string> {
+  return { value: value.replace(/^\[(.*)\]$/, "$1") };
 }
 
 /** At least 16 characters: HS256 with a guessable secret is no protection. */
@@ -85,9 +104,14 @@ function secret(value: string): Parsed<string | undefined> {
   return value.length >= 16 ? { value } : { problem: "at least 16 characters" };
 }
 
+/** A secret that fits into an `Authorization: Bearer` header. */
+function bearer(value: string): Parsed<string | undefined> {
+  return /\s/.test(value) ? { problem: "at least 16 characters without spaces" } : secret(value);
+}
+
 /** Every setting, in the order of the README's table. */
 const settings = {
-  host: setting("HOST", "0.0.0.0", "Address to listen on", text),
+  host: setting("HOST", "0.0.0.0", "Address to listen on", host),
   port: setting("PORT", "8002", "Port of both sockets and of HTTP; 0 picks a free one", whole(0, 65_535)),
   livezPort: setting(
     "LIVEZ_PORT",
@@ -104,6 +128,12 @@ const settings = {
     "",
     "Secret of core tokens; else made on first run and kept in the data folder",
     secret,
+  ),
+  adminToken: setting(
+    "ADMIN_TOKEN",
+    "",
+    "Token of the admin API; else made on first run and kept in the data folder",
+    bearer,
   ),
   logLevel: setting(
     "LOG_LEVEL",
@@ -147,6 +177,24 @@ const settings = {
     "false",
     "Keep the microphone on when a phone reports its glasses gone",
     flag,
+  ),
+  builtInDashboard: setting(
+    "BUILT_IN_DASHBOARD",
+    "true",
+    "Clock, battery, next event and last notification where no dashboard app runs",
+    flag,
+  ),
+  photoRelay: setting(
+    "PHOTO_RELAY",
+    "auto",
+    "Pictures go through this server to their app: auto does so where the app's address is local",
+    oneOf("auto", "always", "never"),
+  ),
+  targets: setting(
+    "TARGETS",
+    "private",
+    "Where webhooks and pictures may go: public addresses, private and loopback ones too, or all",
+    oneOf("public", "private", "all"),
   ),
   maxSessions: setting(
     "MAX_SESSIONS",
@@ -200,12 +248,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     const given = env[name] || fallback;
     const parsed = parse(given);
     if ("value" in parsed) values[key] = parsed.value;
-    else
-      problems.push(`${name} is "${name.endsWith("SECRET") ? "..." : given}", but takes ${parsed.problem}`);
+    else problems.push(`${name} is "${isSecret(name) ? "..." : given}", but takes ${parsed.problem}`);
   }
   const v = values as Values;
   if ((v.tlsCert === undefined) !== (v.tlsKey === undefined)) {
     problems.push("BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together");
+  }
+  if (v.port !== 0 && v.port === v.livezPort) {
+    problems.push("BROWLINE_PORT and BROWLINE_LIVEZ_PORT cannot be the same");
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
@@ -216,6 +266,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     tls: v.tlsCert && v.tlsKey ? { certFile: v.tlsCert, keyFile: v.tlsKey } : undefined,
     dataDir: resolve(v.dataDir),
     tokenSecret: v.tokenSecret,
+    adminToken: v.adminToken,
     logLevel: v.logLevel,
     logFormat: v.logFormat,
     audioWorkers: v.audioWorkers || Math.max(1, availableParallelism() - 1),
@@ -224,6 +275,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     decoders: v.decoders,
     opus: v.opus,
     microphoneWithoutGlasses: v.microphoneWithoutGlasses,
+    builtInDashboard: v.builtInDashboard,
+    photoRelay: v.photoRelay,
+    targets: v.targets,
     limits: {
       ...limits,
       maxSessions: v.maxSessions,

@@ -7,6 +7,8 @@ export interface LivenessSetup {
   /** One 32-bit word that the main loop keeps changing. */
   readonly heartbeat: SharedArrayBuffer;
   readonly stallMs: number;
+  /** Whether the thread may write a line of its own on stderr while the main loop, to which the log belongs, stands still. */
+  readonly logsStalls: boolean;
 }
 
 export type LivenessReport =

@@ -6,6 +6,7 @@ import { type FrameFates, Lane, type LaneHost } from "../../src/audio/lane.ts";
 import { RecentAudioPool } from "../../src/audio/recent-audio-pool.ts";
 import { limits } from "../../src/kernel/limits.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const ringBytes = 1024;
 
@@ -174,6 +175,54 @@ describe("a lane", () => {
     expect(lane.write(new Uint8Array(ringBytes))).toBeFalse();
     expect(lane.write(new Uint8Array(0))).toBeTrue();
     expect(fates).toMatchObject({ oversized: 1, empty: 1, accepted: 0 });
+  });
+
+  test("cuts a large frame of PCM between samples, in order and without losing a byte", () => {
+    const { lane, arena, fates } = makeLane();
+    const random = seededRandom("large frames of PCM");
+    const reader = arena.slot(0).reader();
+    const into = new Uint8Array(ringBytes);
+    lane.setDemand(listen);
+    for (let round = 0; round < 300; round++) {
+      const frame = random.bytes(random.integer(1, 744));
+      expect(lane.write(frame)).toBeTrue();
+      const pieces: Uint8Array[] = [];
+      while (reader.next()) pieces.push(into.slice(0, reader.take(into)));
+      for (const piece of pieces.slice(0, -1)) expect(piece.length % 2).toBe(0);
+      expect(Buffer.compare(Buffer.concat(pieces), frame)).toBe(0);
+    }
+    expect(fates).toMatchObject({ accepted: 300, refused: 0, oversized: 0 });
+  });
+
+  test("cuts a large message of LC3 between its frames", () => {
+    const { lane, ring } = makeLane();
+    lane.setFormat({ codec: "lc3", frameBytes: 40 });
+    lane.setDemand(listen);
+    ring();
+    expect(lane.write(new Uint8Array(10 * 40))).toBeTrue();
+    expect(ring()).toEqual(["120 bytes", "120 bytes", "120 bytes", "40 bytes"]);
+  });
+
+  test("never cuts an Opus packet", () => {
+    const { lane, ring, fates } = makeLane();
+    lane.setFormat({ codec: "opus" });
+    lane.setDemand(listen);
+    ring();
+    expect(lane.write(new Uint8Array(400))).toBeTrue();
+    expect(lane.write(new Uint8Array(600))).toBeFalse();
+    expect(ring()).toEqual(["400 bytes"]);
+    expect(fates.oversized).toBe(1);
+  });
+
+  test("tells of the rest of a large frame, for which there was no room, as a gap", () => {
+    const { lane, ring, fates } = makeLane();
+    lane.setDemand(listen);
+    for (let i = 0; i < 5; i++) lane.write(new Uint8Array(100));
+    expect(lane.write(new Uint8Array(501))).toBeFalse();
+    expect(fates.refused).toBe(1);
+    expect(ring()).toEqual([...Array(5).fill("100 bytes"), "124 bytes", "124 bytes"]);
+    lane.write(new Uint8Array(2));
+    expect(ring()).toEqual(["gap 253", "2 bytes"]);
   });
 
   test("lends recent audio only while somebody listens and some time after", () => {

@@ -143,10 +143,10 @@ describe("an audio worker that fails", () => {
     pool.injectFault(0, { fault: "spin", ms: 2_500 });
     lane.setDemand(pcmOnly);
     let refused = 0;
-    for (let i = 0; i < 400; i++) if (!lane.write(numbered(10_000))) refused++;
+    for (let i = 0; i < 800; i++) if (!lane.write(numbered(10_000))) refused++;
     expect(refused).toBeGreaterThan(0);
     const skipped = () => counted(metrics.audioLost, { cause: "skipped" });
-    await until("all that waited to be skipped", async () => (await skipped()) === 400 - refused, 20_000);
+    await until("all that waited to be skipped", async () => (await skipped()) === 800 - refused, 20_000);
     lane.write(numbered(0));
     await until("live PCM", () => heard.samples.length >= 100);
     expect([...heard.samples]).toEqual(counting(100));

@@ -52,6 +52,27 @@ describe("the audio workers", () => {
     }
   });
 
+  test("get frames of up to 64 KiB whole, odd sizes too, and send all of it back", async () => {
+    const { open, counted, metrics } = await start();
+    const { lane, heard } = open();
+    lane.setDemand(pcmOnly);
+    const random = seededRandom("frames of 64 KiB");
+    const sent: Uint8Array[] = [];
+    let length = 0;
+    for (const size of [65_536, 32_753, 65_535, 32_752, 40_001, 1, 65_536]) {
+      const frame = random.bytes(size);
+      sent.push(frame);
+      length += size;
+      expect(lane.write(frame)).toBeTrue();
+      const whole = length >> 1;
+      await until(`the frame of ${size} bytes`, () => heard.samples.length >= whole);
+    }
+    const samples = heard.samples;
+    const got = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+    expect(Buffer.compare(got, Buffer.concat(sent).subarray(0, length & ~1))).toBe(0);
+    expect(await counted(metrics.audioLost)).toBe(0);
+  });
+
   test("decode each session in its own format, changed in the middle", async () => {
     const { open } = await start();
     const { lane, heard } = open();
@@ -145,7 +166,7 @@ describe("the audio workers", () => {
     lane.write(numbered(0, 1));
     lane.setDemand(pcmOnly);
     for (let i = 0; i < 5; i++) lane.write(numbered(0, 100));
-    lane.write(new Uint8Array(60_000));
+    lane.write(new Uint8Array(100_000));
     await lane.close(1_000);
     await pool.close();
     const fate = (name: string) => counted(metrics.audioFrames, { fate: name });
@@ -153,8 +174,10 @@ describe("the audio workers", () => {
       await fate("unwanted"),
       await fate("accepted"),
       await fate("oversized"),
-      await fate("decoded"),
+      await counted(metrics.audioFramesDecoded),
     ]).toEqual([1, 5, 1, 5]);
+    // Every frame has one fate, so that their sum is what came.
+    expect(await counted(metrics.audioFrames)).toBe(7);
   });
 
   test("end with the pool, which can be closed twice and opens nothing any more", async () => {

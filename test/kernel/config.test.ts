@@ -21,6 +21,7 @@ describe("the settings", () => {
         BROWLINE_PROT: "80",
         BROWLINE_PUBLIC_URL: "ftp://example.com",
         BROWLINE_TOKEN_SECRET: "hunter2",
+        BROWLINE_ADMIN_TOKEN: "a token with spaces in it",
         BROWLINE_TLS_CERT: "cert.pem",
         OTHER: "anything",
       });
@@ -29,11 +30,29 @@ describe("the settings", () => {
       [
         "BROWLINE_PROT is not a setting of Browline",
         'BROWLINE_PORT is "eighty", but takes a whole number from 0 to 65535',
-        'BROWLINE_PUBLIC_URL is "ftp://example.com", but takes an http:// or https:// address',
+        'BROWLINE_PUBLIC_URL is "ftp://example.com", but takes an http:// or https:// address without query and fragment',
         'BROWLINE_TOKEN_SECRET is "...", but takes at least 16 characters',
+        'BROWLINE_ADMIN_TOKEN is "...", but takes at least 16 characters without spaces',
         "BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together",
       ].join("\n"),
     );
+  });
+
+  test.each(["https://example.com/?a=1", "https://example.com/#a", "https://example.com/?", "http://"])(
+    "refuse %p as the public address, since paths are appended to it",
+    (value) => {
+      expect(() => loadConfig({ BROWLINE_PUBLIC_URL: value })).toThrow("without query and fragment");
+    },
+  );
+
+  test("take the address to listen on with and without the brackets of a URL", () => {
+    expect(loadConfig({ BROWLINE_HOST: "[::1]" }).host).toBe("::1");
+    expect(loadConfig({ BROWLINE_HOST: "::1" }).host).toBe("::1");
+  });
+
+  test("refuse one port for two listeners, but for the free choice of two", () => {
+    expect(() => loadConfig({ BROWLINE_PORT: "8003" })).toThrow("cannot be the same");
+    expect(loadConfig({ BROWLINE_PORT: "0", BROWLINE_LIVEZ_PORT: "0" }).livezPort).toBe(0);
   });
 
   test.each(["", "0", "65536", "-1", "1.5", " 80"])(

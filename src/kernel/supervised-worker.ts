@@ -1,26 +1,29 @@
-import type { Clock } from "../kernel/clock.ts";
-import type { Logger } from "../kernel/log.ts";
-import type { Metrics } from "../kernel/metrics.ts";
-import type { Stop } from "../kernel/stop.ts";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Stop } from "./stop.ts";
 
 export type DeathCause = "silent" | "error" | "exit";
 
 export interface SupervisedWorkerOptions {
   /** What the worker is, for the log and the metrics. */
-  readonly kind: "audio" | "recogniser";
+  readonly kind: "audio" | "recogniser" | "liveness" | "store";
   readonly url: URL;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** A worker whose beat has stood still for this long is replaced. */
-  readonly silenceMs: number;
   /**
    * How long to wait for the end of a worker that was told to end, before starting the next beside it. Undefined: for
    * ever, since two workers on one ring would be worse than none.
    */
   readonly abandonMs?: number;
-  /** The worker's sign of life, which counts up, and whether none is to be expected for now. */
-  heartbeat(): { readonly beat: number; readonly busy: boolean };
+  /** How to see that the worker hangs. Undefined: only its end is noticed. */
+  readonly pulse?: {
+    /** The worker's sign of life, which counts up, and whether none is to be expected for now. */
+    read(): { readonly beat: number; readonly busy: boolean };
+    /** A worker whose beat has stood still for this long is replaced. */
+    readonly silenceMs: number;
+  };
   /** A new worker runs; whatever it must know is to be sent now. */
   onStart(worker: Worker): void;
   onMessage(message: unknown): void;
@@ -57,10 +60,10 @@ export function restartDelayMs(shortLives: number): number {
   return shortLives <= 1 ? 0 : Math.min(longestDelayMs, firstDelayMs * 4 ** (shortLives - 2));
 }
 
-/** Keeps one worker thread alive: starts it, watches its heartbeat, and replaces it when it dies or hangs. */
+/** Keeps one worker thread alive: starts it, watches its pulse, and replaces it when it dies or hangs. */
 export class SupervisedWorker {
   readonly #options: SupervisedWorkerOptions;
-  readonly #stopChecks: Stop;
+  readonly #stopChecks: Stop | undefined;
   #state: State;
   #shortLives = 0;
   #restarts = 0;
@@ -72,7 +75,8 @@ export class SupervisedWorker {
     this.#checkedMs = options.clock.now();
     this.#state = { kind: "closed" };
     this.#start();
-    this.#stopChecks = options.clock.every(checkMs, () => this.#check());
+    const { pulse } = options;
+    this.#stopChecks = pulse && options.clock.every(checkMs, () => this.#check(pulse));
   }
 
   get restarts(): number {
@@ -91,8 +95,8 @@ export class SupervisedWorker {
     return true;
   }
 
-  /** For tests only: the worker ends, as if it had died. */
-  injectDeath(): void {
+  /** Ends the worker that runs, as if it had died, so that the next one takes its place. */
+  replace(): void {
     if (this.#state.kind === "running") this.#state.worker.terminate();
   }
 
@@ -100,7 +104,7 @@ export class SupervisedWorker {
   close(): void {
     const state = this.#state;
     this.#state = { kind: "closed" };
-    this.#stopChecks();
+    this.#stopChecks?.();
     if (state.kind === "waiting") state.stop();
     if (state.kind === "running" || state.kind === "ending") {
       state.worker.terminate();
@@ -110,7 +114,7 @@ export class SupervisedWorker {
 
   #start(): void {
     const worker = new Worker(this.#options.url);
-    const { beat } = this.#options.heartbeat();
+    const beat = this.#options.pulse?.read().beat ?? 0;
     const nowMs = this.#options.clock.now();
     this.#state = { kind: "running", worker, sinceMs: nowMs, beat, beatMs: nowMs, limitMs: startMs };
     worker.addEventListener("message", (event) => {
@@ -129,15 +133,15 @@ export class SupervisedWorker {
     return this.#state.kind === "running" && this.#state.worker === worker;
   }
 
-  #check(): void {
-    const { clock, silenceMs, log, kind } = this.#options;
+  #check({ read, silenceMs }: NonNullable<SupervisedWorkerOptions["pulse"]>): void {
+    const { clock, log, kind } = this.#options;
     const nowMs = clock.now();
     const sinceCheckMs = nowMs - this.#checkedMs;
     this.#checkedMs = nowMs;
     const state = this.#state;
     if (state.kind === "ending" && nowMs >= state.untilMs) this.#onClose(state.worker);
     if (state.kind !== "running") return;
-    const { beat, busy } = this.#options.heartbeat();
+    const { beat, busy } = read();
     // After a gap in our own checks, such as a suspended machine, silence says nothing about the worker.
     if (beat !== state.beat || busy || sinceCheckMs > silenceMs / 2) {
       if (beat !== state.beat) state.limitMs = silenceMs;

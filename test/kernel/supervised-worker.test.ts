@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { restartDelayMs, SupervisedWorker } from "../../src/audio/supervised-worker.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
+import { restartDelayMs, SupervisedWorker } from "../../src/kernel/supervised-worker.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -21,8 +21,7 @@ function supervised(lives: boolean) {
     clock,
     log: createLog({ level: "silent", format: "json" }),
     metrics: new Metrics(),
-    silenceMs: 2_000,
-    heartbeat: () => life,
+    pulse: { read: () => life, silenceMs: 2_000 },
     onStart: (thread) => {
       seen.starts++;
       if (!lives) thread.postMessage("die");
