@@ -1,28 +1,37 @@
 import { join } from "node:path";
 import { AudioPool } from "./audio/pool.ts";
+import { ExpectedPhotos } from "./gateway/expected-photos.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { startLiveness } from "./gateway/liveness.ts";
+import { tryListening } from "./gateway/listen-error.ts";
+import { type Liveness, startLiveness } from "./gateway/liveness.ts";
+import { HttpPhotoDelivery } from "./gateway/photo-delivery.ts";
 import { PublicAddress } from "./gateway/public-address.ts";
 import { loadSecrets } from "./gateway/secrets.ts";
+import { Voice } from "./gateway/voice.ts";
 import { WebhookClient } from "./gateway/webhook-client.ts";
 import { SystemClock } from "./kernel/clock.ts";
-import { type Config, loadConfig } from "./kernel/config.ts";
+import { type Config, loadConfig, settingsTable } from "./kernel/config.ts";
 import { createLog, type Logger } from "./kernel/log.ts";
 import { Metrics } from "./kernel/metrics.ts";
+import { Shutdown } from "./kernel/shutdown.ts";
+import { AppCircuits } from "./session/app-circuits.ts";
+import { AppRooms } from "./session/app-rooms.ts";
 import { SessionStorage } from "./session/session-storage.ts";
 import { SqliteStore } from "./store/sqlite-store.ts";
-import type { Store } from "./store/store.ts";
 import { closes } from "./wire/close-codes.ts";
 
 /** A server that listens. */
 export interface RunningServer {
   /** Where apps and phones reach it. */
   readonly url: string;
+  /** Whether `url` serves nobody but this machine, although the server takes connections from others. */
+  readonly urlIsLocal: boolean;
   readonly port: number;
   readonly livezPort: number;
   readonly pool: AudioPool;
   readonly sessions: SessionStorage;
-  readonly store: Store;
+  readonly store: SqliteStore;
+  readonly liveness: Liveness;
   readonly metrics: Metrics;
   readonly clock: SystemClock;
   /** Sends everyone away with the word that they may dial again, ends all sessions, stops all threads. */
@@ -34,6 +43,10 @@ export interface RunningServer {
  * @throws Error with one line for the operator: busy port, unusable data folder, broken database.
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const { host, port: mainPort, livezPort: otherPort } = config;
+  // The port that everybody knows first: with a second server on this machine it is that one which is to be named.
+  await tryListening({ host, port: mainPort, portSetting: "BROWLINE_PORT" });
+  await tryListening({ host, port: otherPort, portSetting: "BROWLINE_LIVEZ_PORT" });
   const metrics = new Metrics();
   const clock = new SystemClock((error) => {
     metrics.errors.inc({ where: "timer" });
@@ -48,14 +61,23 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     return closing;
   };
   try {
-    const { tokenSecret } = loadSecrets(config.dataDir, config);
-    const store = await SqliteStore.open(join(config.dataDir, "browline.db"), { log, metrics });
+    const { tokenSecret, adminToken } = loadSecrets(config.dataDir, config);
+    const store = await SqliteStore.open(join(config.dataDir, "browline.db"), { clock, log, metrics });
     closers.push(() => store.close());
     const liveness = await startLiveness({ config, clock, log, metrics });
     closers.push(() => liveness.stop());
     const pool = await AudioPool.start({ config, clock, log, metrics });
     closers.push(() => pool.close());
     const address = new PublicAddress(config);
+    const photos = new ExpectedPhotos(clock, address, tokenSecret);
+    const webhooks = new WebhookClient({
+      clock,
+      limits: config.limits,
+      log,
+      metrics,
+      targets: config.targets,
+    });
+    const rooms = new AppRooms({ clock, limits: config.limits });
     const sessions = new SessionStorage({
       config,
       clock,
@@ -64,15 +86,21 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       lanes: pool,
       catalogue: store.apps,
       users: store,
-      webhooks: new WebhookClient({ clock, limits: config.limits, log, metrics }),
+      webhooks,
+      circuits: new AppCircuits({ clock, limits: config.limits, log, metrics, webhooks }),
+      rooms,
+      photos: new HttpPhotoDelivery({ clock, config, log, expected: photos }),
+      publicUrl: () => address.url,
       websocketUrl: (nonce) => address.appSocketUrl(nonce),
     });
     closers.push(() => sessions.closeAll(closes.restart));
     const health = () => ({
       speech: pool.recogniserStatus(),
       codecs: ["pcm", "opus", ...(pool.codecs().lc3 ? ["lc3"] : [])],
-      degraded: degradations(pool),
+      degraded: degradations(pool, liveness, store),
     });
+    const voice = new Voice({ clock, limits: config.limits, log, metrics });
+    closers.push(() => voice.close());
     const gateway = new Gateway({
       config,
       clock,
@@ -82,12 +110,17 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       store,
       address,
       tokenSecret,
+      adminToken,
+      webhooks,
+      photos,
       health,
+      voice,
     });
     closers.push(() => gateway.close());
     const { port } = gateway;
     const livezPort = liveness.port;
-    return { url: address.url, port, livezPort, pool, sessions, store, metrics, clock, close };
+    const { url, reachesOnlyThisMachine: urlIsLocal } = address;
+    return { url, urlIsLocal, port, livezPort, liveness, pool, sessions, store, metrics, clock, close };
   } catch (error) {
     await close();
     throw error;
@@ -95,17 +128,38 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 }
 
 /** What does not work on this machine, a sentence each, with the remedy. */
-function degradations(pool: AudioPool): string[] {
+function degradations(pool: AudioPool, liveness: Liveness, store: SqliteStore): string[] {
   const missing: string[] = [];
   const speech = pool.recogniserStatus();
   if (!speech.available) missing.push(`Speech is off: ${speech.detail}`);
   if (!pool.codecs().lc3)
     missing.push("LC3 audio is refused: liblc3.so.0 is missing (apt-get install liblc3-0)");
+  if (!store.available)
+    missing.push("The store's thread has died and is being restarted: nothing is saved meanwhile");
+  if (!liveness.listens) missing.push("The liveness thread has died and is being restarted");
   return missing;
+}
+
+/** How the start is used: not by arguments. */
+function usage(): string {
+  const width = Math.max(...settingsTable.map(({ name }) => name.length));
+  const rows = settingsTable.map(
+    ({ name, fallback, doc }) => `  ${name.padEnd(width)}  ${doc}${fallback && ` (${fallback})`}`,
+  );
+  return ["usage: bun run start", "Settings are environment variables, with their defaults:", ...rows].join(
+    "\n",
+  );
 }
 
 /** Runs the server of this process until a signal ends it. */
 async function run(): Promise<void> {
+  const [argument] = process.argv.slice(2);
+  if (argument === "--help" || argument === "-h") {
+    process.stdout.write(`${usage()}\n`);
+    return;
+  }
+  if (argument !== undefined)
+    throw new Error(`bun run start takes no argument such as ${argument}; see --help`);
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   const server = await startServer(config, log);
@@ -115,16 +169,20 @@ async function run(): Promise<void> {
   };
   process.on("uncaughtException", contained("uncaught_exception"));
   process.on("unhandledRejection", contained("unhandled_rejection"));
-  const stop = async () => {
-    process.once("SIGINT", () => process.exit(1));
-    process.once("SIGTERM", () => process.exit(1));
-    log.info("closing");
-    await server.close();
-    log.flush(() => process.exit(0));
-  };
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  greet(config, server);
+  const shutdown = new Shutdown({
+    clock: server.clock,
+    close: async () => {
+      log.info("closing");
+      await server.close();
+      await new Promise<void>((resolve) => log.flush(() => resolve()));
+    },
+    exit: (code) => process.exit(code),
+    complain: (line) => void process.stderr.write(`${line}\n`),
+  });
+  process.on("SIGINT", () => shutdown.signal());
+  process.on("SIGTERM", () => shutdown.signal());
+  if (process.stdout.isTTY) greet(config, server);
+  else logStart(config, log, server);
   server.pool.onRecogniserChange(() => {
     const { available, detail } = server.pool.recogniserStatus();
     if (available) log.info({ detail }, "speech is ready");
@@ -132,12 +190,25 @@ async function run(): Promise<void> {
   });
 }
 
+/** What `greet` says, for who reads logs instead. */
+function logStart(config: Config, log: Logger, server: RunningServer): void {
+  const { url, urlIsLocal, livezPort, pool } = server;
+  const { dataDir } = config;
+  const recogniser = pool.recogniserStatus().detail;
+  log.info({ url, urlIsLocal, livezPort, dataDir, recogniser, codecs: pool.codecs() }, "Browline listens");
+}
+
 /** Tells a person where the server is and what to do next. */
-function greet(config: Config, { url, livezPort, pool }: RunningServer): void {
+function greet(config: Config, { url, urlIsLocal, livezPort, pool }: RunningServer): void {
   const { opus, lc3 } = pool.codecs();
   const speech = pool.recogniserStatus();
   const lines = [
     `Browline listens on ${url} (glasses: /glasses-ws, apps: /app-ws, metrics: /metrics)`,
+    ...(urlIsLocal
+      ? [
+          "  elsewhere   apps and phones on other machines need BROWLINE_PUBLIC_URL to say how to reach this one",
+        ]
+      : []),
     `  liveness    port ${livezPort}, /livez`,
     `  data        ${config.dataDir}`,
     `  recogniser  ${speech.detail}`,

@@ -5,27 +5,39 @@ import { withAppDatabase } from "./app-database.ts";
 import { readAppRequest } from "./app-request.ts";
 import { CommandFailure, runCommand } from "./command.ts";
 
-const usage = `usage: bun run apps add PACKAGE URL [--name NAME] [--type standard|background] [--permission PERMISSION ...] [--key KEY]
+const usage = `usage: bun run apps add PACKAGE URL [--name NAME] [--type standard|background] [--permission PERMISSION ...] [--key KEY] [--replace]
        bun run apps list
        bun run apps remove PACKAGE`;
 
 /** `bun run apps add|list|remove`: the apps that the server in this data folder knows. */
-await runCommand(() => {
+await runCommand(usage, () => {
   const { dataDir } = loadConfig(process.env);
   const { values, positionals } = readArguments();
   const [command, ...rest] = positionals;
   switch (command) {
     case "add": {
       const { key, ...app } = readAppRequest(rest, values);
-      withAppDatabase(dataDir, (database) => database.saveApp({ ...app, apiKeyHash: sha256Hex(key) }));
+      const { packageName } = app;
+      const replaced = withAppDatabase(dataDir, (database) => {
+        const known = database.apps().some((other) => other.packageName === packageName);
+        if (known && !values.replace) {
+          throw new CommandFailure(
+            `${packageName} is registered already. With --replace it is registered anew, and its former key ends.`,
+          );
+        }
+        database.saveApp({ ...app, apiKeyHash: sha256Hex(key) });
+        return known;
+      });
+      const note = replaced ? " (replaced; the former key no longer works)" : "";
+      console.log(`${packageName} is registered at ${app.publicUrl}${note}`);
       // The key is stored as a hash only: this is the one moment at which it can be shown.
-      console.log(`${app.packageName} is registered at ${app.publicUrl}`);
       console.log(`Its API key, which is not shown again: ${key}`);
       break;
     }
     case "list": {
       if (rest.length > 0) throw new CommandFailure(usage);
       const apps = withAppDatabase(dataDir, (database) => database.apps());
+      if (apps.length > 0) console.log(["PACKAGE", "URL", "TYPE", "PERMISSIONS", "NAME"].join("\t"));
       for (const { packageName, publicUrl, type, permissions, name } of apps) {
         console.log([packageName, publicUrl, type, permissions.join(",") || "-", name].join("\t"));
       }
@@ -56,6 +68,7 @@ function readArguments() {
         type: { type: "string" },
         permission: { type: "string", multiple: true },
         key: { type: "string" },
+        replace: { type: "boolean" },
       },
     });
   } catch (error) {

@@ -1,6 +1,11 @@
 import { join } from "node:path";
+import { asksForHelp } from "./command.ts";
 
 /** `bun run check`: format, lint, types, import directions and dead code. Runs all, shows what each complains about. */
+if (asksForHelp(process.argv.slice(2))) {
+  console.log("usage: bun run check");
+  process.exit(0);
+}
 const root = join(import.meta.dir, "..");
 const modules = join(root, "node_modules");
 

@@ -7,6 +7,7 @@ import { CommandFailure, runCommand } from "./command.ts";
 import { isRight, resultSummary, resultTable, type SentenceResult } from "./demo-report.ts";
 import { demoScript } from "./demo-script.ts";
 import { type DemoStage, openDemoStage } from "./demo-stage.ts";
+import { LiveLine } from "./live-line.ts";
 import { aptLine, serverPackages, system } from "./system-packages.ts";
 
 /** Room noise before a sentence, and at least after it. */
@@ -21,7 +22,7 @@ const audible = 300;
 /**
  * `bun run demo`: glasses speak, an unmodified app hears, the glasses show it. Exits with 0 only if every word came back.
  */
-await runCommand(async () => {
+await runCommand("usage: bun run demo", async () => {
   const missing = system.missing(serverPackages).filter((name) => name !== "libopus0");
   if (missing.length > 0) {
     throw new CommandFailure(`The demo needs ${missing.join(", ")}. On Debian: sudo ${aptLine(missing)}`);
@@ -160,17 +161,4 @@ function heading(format: AudioFormat): string {
 /** Samples after the last audible one: the voice ends its sentences with a pause. */
 function trailingSilence(samples: Int16Array): number {
   return samples.length - 1 - samples.findLastIndex((sample) => Math.abs(sample) > audible);
-}
-
-/** A line that is rewritten in place on a terminal; elsewhere every version is a line of its own. */
-class LiveLine {
-  update(text: string): void {
-    if (process.stdout.isTTY) process.stdout.write(`\r\x1b[2K${text}`);
-    else console.log(text);
-  }
-
-  finish(text: string): void {
-    this.update(text);
-    if (process.stdout.isTTY) process.stdout.write("\n");
-  }
 }

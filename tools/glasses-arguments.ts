@@ -19,7 +19,7 @@ export type SpeechSource =
   | { readonly kind: "wav"; readonly file: string }
   | { readonly kind: "text"; readonly text: string };
 
-const usage = `usage: bun run glasses [OPTION ...]
+export const usage = `usage: bun run glasses [OPTION ...]
   --url URL              the server (default: the one of this environment, http://127.0.0.1:8002)
   --user EMAIL           who wears the glasses (default: me@example.com)
   --token TOKEN          a core token (default: made with the secret in the data folder)

@@ -27,13 +27,21 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
 
   const work = async () => {
     if (app !== undefined) {
+      state.problem = undefined;
       glasses.startApp(app);
       await orFail(
-        glasses.until(() => glasses.runningApps.includes(app), app, startMs),
+        glasses.until(() => glasses.runningApps.includes(app) || state.problem !== undefined, app, startMs),
         `${app} does not run after ${startMs / 1000} s. Is it registered (bun run apps list), and does it answer?`,
       );
+      if (!glasses.runningApps.includes(app))
+        throw new CommandFailure(`${app} does not start: ${state.problem}`);
     }
     if (speech.length === 0) return interrupted.promise;
+    if (state.runningApps.length + state.loadingApps.length === 0) {
+      throw new CommandFailure(
+        "No app runs that could hear anything: start one that listens, with --app PACKAGE.",
+      );
+    }
     await orFail(
       glasses.until(() => glasses.microphoneOn, "the microphone", startMs),
       "The server does not want the microphone on: start an app that listens, with --app PACKAGE.",

@@ -17,6 +17,10 @@ export class GlassesState {
   codec = "pcm";
   /** What is being said, or undefined. */
   saying: string | undefined;
+  /** The words that an app hears; undefined before the first. */
+  heard: { readonly text: string; readonly isFinal: boolean } | undefined;
+  /** What the server has last said against starting an app. */
+  problem: string | undefined;
   runningApps: readonly string[] = [];
   loadingApps: readonly string[] = [];
   /** The texts that the main view has shown, newest last; a caption that grows is one text. */
@@ -33,6 +37,7 @@ export class GlassesState {
     onAck: ({ sessionId, userSession }) => {
       this.connection = "connected";
       this.runningApps = userSession.activeAppSessions;
+      this.loadingApps = userSession.loadingApps;
       this.note(`connected as ${sessionId}`);
     },
     onDisplay: ({ view, layout, packageName }) => {
@@ -52,7 +57,14 @@ export class GlassesState {
       this.loadingApps = loadingApps;
       for (const app of now) if (!before.includes(app)) this.note(`${app} runs`);
       for (const app of before) if (!now.includes(app)) this.note(`${app} has stopped`);
-      if (error !== undefined) this.note(`the server says: ${error}`);
+      if (error === undefined) return;
+      this.problem = error;
+      this.note(`the server says: ${error}`);
+    },
+    onTranscript: ({ text, isFinal }) => {
+      this.heard = { text, isFinal };
+      if (isFinal) this.note(`the app hears ${JSON.stringify(text)}`);
+      else this.onChange();
     },
     onClose: (code, reason) => {
       this.connection = "lost";

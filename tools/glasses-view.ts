@@ -35,6 +35,7 @@ export function drawGlasses(
     "",
     ` ${style.dim("apps")}   ${apps(state)}`,
     ` ${style.dim("voice")}  ${state.saying === undefined ? style.dim("-") : JSON.stringify(state.saying)}`,
+    ` ${style.dim("heard")}  ${heard(state)}`,
     "",
   ];
   const foot =
@@ -76,6 +77,12 @@ function microphone(state: GlassesState): string {
 function apps(state: GlassesState): string {
   const starting = state.loadingApps.map((app) => style.yellow(`${app} (starting)`));
   return [...state.runningApps, ...starting].join("  ") || style.dim("none");
+}
+
+function heard({ heard }: GlassesState): string {
+  if (heard === undefined) return style.dim("-");
+  const text = oneLine(heard.text);
+  return heard.isFinal ? style.bold(text) : style.dim(`${text} …`);
 }
 
 function display(state: GlassesState, boxWidth: number): string[] {

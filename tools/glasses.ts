@@ -1,22 +1,23 @@
 import { readFileSync } from "node:fs";
+import { readWav } from "../src/audio/wav.ts";
 import { mintCoreToken } from "../src/gateway/core-token.ts";
+import { localUrl } from "../src/gateway/public-address.ts";
 import { loadSecrets } from "../src/gateway/secrets.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { GlassesRefused } from "../src/simulator/glasses-refused.ts";
 import { SimulatedGlasses } from "../src/simulator/simulated-glasses.ts";
 import { SpeechSynthesiser } from "../src/simulator/speech-synthesiser.ts";
-import { readWav } from "../src/simulator/wav.ts";
 import { CommandFailure, runCommand } from "./command.ts";
-import { type GlassesArguments, readGlassesArguments } from "./glasses-arguments.ts";
+import { type GlassesArguments, readGlassesArguments, usage } from "./glasses-arguments.ts";
 import { logGlasses } from "./glasses-log.ts";
 import { GlassesState } from "./glasses-state.ts";
 import { showGlasses } from "./glasses-terminal.ts";
 
 /** `bun run glasses`: simulated glasses for the terminal, live in a terminal and as a plain log elsewhere. */
-await runCommand(async () => {
+await runCommand(usage, async () => {
   const args = readGlassesArguments(process.argv.slice(2));
   const config = loadConfig(process.env);
-  const url = args.url ?? `${config.tls ? "https" : "http"}://127.0.0.1:${config.port}`;
+  const url = args.url ?? localUrl(config, config.port);
   const token =
     args.token ?? (await mintCoreToken(loadSecrets(config.dataDir, config).tokenSecret, args.user));
   const synthesiser = new SpeechSynthesiser();
@@ -24,7 +25,7 @@ await runCommand(async () => {
 
   const state = new GlassesState();
   state.codec = args.format.codec;
-  const glasses = new SimulatedGlasses({ url, token, events: state.callbacks });
+  const glasses = new SimulatedGlasses({ url, token, events: state.callbacks, overhears: true });
   try {
     await connect(glasses, url, args);
     const session = { glasses, state, synthesiser, speech, app: args.app, format: args.format };

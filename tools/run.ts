@@ -13,16 +13,21 @@ const commands = {
   demo: { script: "tools/demo.ts", packages: serverPackages },
   bench: { script: "bench/run.ts", packages: serverPackages },
   test: { script: "tools/test.ts", packages: [...serverPackages, ...testPackages] },
+  proof: { script: "tools/proof.ts", packages: [...serverPackages, ...testPackages] },
   check: { script: "tools/check.ts", packages: [] },
   token: { script: "tools/token.ts", packages: [] },
   apps: { script: "tools/apps.ts", packages: [] },
+  captions: { script: "tools/captions.ts", packages: [] },
   glasses: { script: "tools/glasses.ts", packages: [] },
 } as const;
 
 const [name = "", ...args] = process.argv.slice(2);
 if (!Object.hasOwn(commands, name)) {
-  console.error(`usage: bun run ${Object.keys(commands).join("|")} ...`);
-  process.exit(1);
+  const usage = `usage: bun run ${Object.keys(commands).join("|")} ...`;
+  const helps = name === "--help" || name === "-h";
+  if (helps) console.log(usage);
+  else console.error(usage);
+  process.exit(helps ? 0 : 1);
 }
 const { script, packages } = commands[name as keyof typeof commands];
 try {

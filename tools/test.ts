@@ -1,6 +1,11 @@
+import { asksForHelp } from "./command.ts";
 import { parseTestSummary } from "./test-summary.ts";
 
 /** `bun run test [ARGUMENTS OF bun test]`: runs the tests and ends with a line of its own, `N passed, N failed`. */
+if (asksForHelp(process.argv.slice(2))) {
+  console.log("usage: bun run test [FILE ...] [OPTIONS OF bun test]");
+  process.exit(0);
+}
 const child = Bun.spawn([process.execPath, "test", "--timeout=60000", ...process.argv.slice(2)], {
   cwd: new URL("..", import.meta.url).pathname,
   // Through a pipe Bun would leave the colours out.

@@ -3,11 +3,13 @@ import { loadSecrets } from "../src/gateway/secrets.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { CommandFailure, runCommand } from "./command.ts";
 
+const usage = "usage: bun run token EMAIL";
+
 /** `bun run token EMAIL`: prints a core token for a user, with which glasses and phones sign in. */
-await runCommand(async () => {
+await runCommand(usage, async () => {
   const [email = "", ...rest] = process.argv.slice(2);
   if (rest.length > 0 || !/^[^\s@]+@[^\s@]+$/.test(email)) {
-    throw new CommandFailure("usage: bun run token EMAIL");
+    throw new CommandFailure(usage);
   }
   const config = loadConfig(process.env);
   const { tokenSecret } = loadSecrets(config.dataDir, config);

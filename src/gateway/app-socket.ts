@@ -4,10 +4,11 @@ import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AppPort, MessageClass, SendResult } from "../session/ports.ts";
 import { type AppMessage, parseAppMessage, type ToApp } from "../wire/apps.ts";
+import { answerToBadRequest } from "../wire/bad-requests.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { AppCredentials } from "./app-token.ts";
-import { PeerLife } from "./peer-life.ts";
-import { type RawSocket, SendQueue } from "./send-queue.ts";
+import { OpenSocket } from "./open-socket.ts";
+import type { RawSocket } from "./send-queue.ts";
 import type { Session } from "./sessions.ts";
 import { exceedsBytes, type SocketContext } from "./socket-context.ts";
 
@@ -25,10 +26,7 @@ type State =
   | { readonly name: "upgrading" }
   | {
       readonly name: "open";
-      readonly socket: RawSocket;
-      readonly queue: SendQueue;
-      readonly life: PeerLife;
-      readonly stopBeat: Stop;
+      readonly connection: OpenSocket;
       phase: Phase;
     }
   | { readonly name: "closed" };
@@ -45,7 +43,6 @@ export class AppSocket implements AppPort {
   readonly #nonce: string | undefined;
   readonly #credentials: AppCredentials | undefined;
   #state: State = { name: "upgrading" };
-  #beats = 0;
 
   /**
    * @param nonce of the webhook that this dial answers, from the path.
@@ -58,19 +55,12 @@ export class AppSocket implements AppPort {
   }
 
   opened(socket: RawSocket): void {
-    const { clock, heartbeat, limits, metrics } = this.#context;
-    const queue = new SendQueue({
-      ...this.#context,
-      socket,
-      side: "app",
-      onTooSlow: () => this.#hangUp(closes.tooSlow, "too_slow"),
-    });
+    const context = this.#context;
+    const { clock, limits } = context;
+    const connection = new OpenSocket({ context, side: "app", socket, onEnd: () => this.#ended() });
     const state: Open = {
       name: "open",
-      socket,
-      queue,
-      life: new PeerLife(clock.now()),
-      stopBeat: heartbeat.add((nowMs) => this.#beat(nowMs)),
+      connection,
       phase: {
         name: "greeting",
         bytes: 0,
@@ -78,7 +68,6 @@ export class AppSocket implements AppPort {
       },
     };
     this.#state = state;
-    metrics.appSockets.inc();
     if (this.#context.draining) this.#hangUp(closes.restart, "restart");
     else if (this.#credentials !== undefined) this.#greet(state, this.#credentials);
   }
@@ -87,7 +76,7 @@ export class AppSocket implements AppPort {
   received(frame: string | Uint8Array): void {
     const state = this.#state;
     if (state.name !== "open") return;
-    state.life.heard(this.#context.clock.now());
+    state.connection.heard();
     if (state.phase.name === "greeting" && !this.#withinGreeting(state.phase, frame)) return;
     if (typeof frame !== "string") {
       this.#context.reject("app", "binary");
@@ -106,6 +95,10 @@ export class AppSocket implements AppPort {
     }
     if (parsed.kind !== "message") {
       this.#context.reject("app", parsed.kind, "type" in parsed ? parsed.type : undefined);
+      if (parsed.kind === "invalid") {
+        const { type, frame: request, problem } = parsed;
+        this.send(answerToBadRequest(type, request, problem, state.phase.packageName), "control");
+      }
       return;
     }
     this.#act(state.phase, parsed.message);
@@ -113,20 +106,16 @@ export class AppSocket implements AppPort {
 
   /** A protocol pong came. */
   ponged(): void {
-    if (this.#state.name === "open") this.#state.life.answered(this.#context.clock.now());
+    if (this.#state.name === "open") this.#state.connection.answered();
   }
 
   drained(): void {
-    if (this.#state.name === "open") this.#state.queue.drained();
+    if (this.#state.name === "open") this.#state.connection.queue.drained();
   }
 
   /** The connection has ended, whoever ended it. */
   closed(): void {
-    const state = this.#state;
-    if (state.name !== "open") return;
-    this.#context.metrics.socketsClosed.inc({ side: "app", cause: "peer" });
-    this.#leave(state);
-    this.#tellApps(state.phase);
+    if (this.#state.name === "open") this.#state.connection.closed();
   }
 
   send(message: ToApp, messageClass: MessageClass): SendResult {
@@ -137,7 +126,7 @@ export class AppSocket implements AppPort {
     }
     metrics.messagesOut.inc({ side: "app" });
     const text = JSON.stringify({ ...message, timestamp: isoTime(clock) });
-    const { queue } = this.#state;
+    const { queue } = this.#state.connection;
     if (message.type !== "data_stream") return queue.send(text, messageClass);
     if (messageClass === "interim") {
       return queue.sendLatest(message.streamType, text, "interim", limits.socketQueueBytes / 4);
@@ -148,7 +137,7 @@ export class AppSocket implements AppPort {
   }
 
   sendAudio(pcm: Uint8Array): SendResult {
-    if (this.#state.name === "open") return this.#state.queue.sendAudio(pcm);
+    if (this.#state.name === "open") return this.#state.connection.queue.sendAudio(pcm);
     this.#context.metrics.messagesDropped.inc({ side: "app", class: "audio" });
     return "dropped";
   }
@@ -230,37 +219,21 @@ export class AppSocket implements AppPort {
 
   #answer(state: Open, fault: Fault): void {
     const message: ToApp = { type: "tpa_connection_error", code: fault.code, message: fault.message };
-    state.queue.send(JSON.stringify({ ...message, timestamp: isoTime(this.#context.clock) }));
+    state.connection.queue.send(JSON.stringify({ ...message, timestamp: isoTime(this.#context.clock) }));
   }
 
-  #beat(nowMs: number): void {
-    if (this.#state.name !== "open") return;
-    if (this.#state.life.isDead(nowMs, this.#context.limits)) {
-      this.#hangUp(undefined, "silent");
-      return;
-    }
-    this.#state.socket.ping(String(++this.#beats));
+  #hangUp(close: Close, cause: string): void {
+    if (this.#state.name === "open") this.#state.connection.hangUp(close, cause);
   }
 
-  /** Ends the connection from this side. Without a close code it is cut: a dead peer reads none. */
-  #hangUp(close: Close | undefined, cause: string): void {
+  /** Who the peer was at its end is settled here: an acknowledgement may be under way, and sees to its own. */
+  #ended(): () => void {
     const state = this.#state;
-    if (state.name !== "open") return;
-    this.#context.metrics.socketsClosed.inc({ side: "app", cause });
-    this.#leave(state);
-    if (close === undefined) state.socket.terminate();
-    else state.socket.close(close.code, close.reason);
-    // Later, since whoever asked for this may be in the middle of something.
-    const { phase } = state;
-    queueMicrotask(() => this.#tellApps(phase));
-  }
-
-  #leave(state: Open): void {
     this.#state = { name: "closed" };
-    if (state.phase.name === "greeting") state.phase.stopDeadline();
-    state.stopBeat();
-    state.queue.close();
-    this.#context.metrics.appSockets.dec();
+    if (state.name !== "open") return () => {};
+    const { phase } = state;
+    if (phase.name === "greeting") phase.stopDeadline();
+    return () => this.#tellApps(phase);
   }
 
   #tellApps(phase: Phase): void {

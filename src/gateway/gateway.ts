@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { isoTime } from "../kernel/clock.ts";
 import type { Config } from "../kernel/config.ts";
 import { Fault, type FaultCode } from "../kernel/faults.ts";
@@ -12,6 +11,7 @@ import { listenError } from "./listen-error.ts";
 import type { PublicAddress } from "./public-address.ts";
 import type { Session } from "./sessions.ts";
 import { SocketContext } from "./socket-context.ts";
+import { readTlsFiles } from "./tls-files.ts";
 
 type GatewaySocket = GlassesSocket | AppSocket;
 type Server = Bun.Server<GatewaySocket>;
@@ -50,6 +50,7 @@ export class Gateway {
   constructor(parts: GatewayParts) {
     const { config, clock, log, metrics } = parts;
     this.#parts = parts;
+    const tls = config.tls && readTlsFiles(config.tls);
     const heartbeat = new Heartbeat(clock, config.limits.heartbeatMs, (error) => {
       metrics.errors.inc({ where: "heartbeat" });
       log.error({ err: error }, "an error was contained");
@@ -58,10 +59,11 @@ export class Gateway {
     const draining = () => this.#context.draining;
     this.#http = createHttpApi({ ...parts, limits: config.limits, draining });
     try {
-      this.#server = this.#listen();
+      this.#server = this.#listen(tls);
     } catch (error) {
       heartbeat.stop();
-      throw listenError(error, config.host, config.port, "BROWLINE_PORT");
+      const { host, port } = config;
+      throw listenError(error, { host, port, portSetting: "BROWLINE_PORT" });
     }
     parts.address.listensOn(this.port);
   }
@@ -94,7 +96,7 @@ export class Gateway {
     await this.#server.stop(true);
   }
 
-  #listen(): Server {
+  #listen(tls: ReturnType<typeof readTlsFiles> | undefined): Server {
     const { config } = this.#parts;
     const open = this.#open;
     return Bun.serve<GatewaySocket>({
@@ -104,9 +106,7 @@ export class Gateway {
       development: false,
       idleTimeout: requestSeconds,
       maxRequestBodySize: config.limits.httpBodyBytes,
-      ...(config.tls && {
-        tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
-      }),
+      ...(tls && { tls }),
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#failed(error),
       websocket: {

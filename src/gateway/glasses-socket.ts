@@ -1,10 +1,9 @@
 import { isoTime } from "../kernel/clock.ts";
-import type { Stop } from "../kernel/stop.ts";
 import type { GlassesPort, SendResult } from "../session/ports.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { type GlassesMessage, parseGlassesMessage, pong, type ToGlasses } from "../wire/glasses.ts";
-import { PeerLife } from "./peer-life.ts";
-import { type RawSocket, SendQueue } from "./send-queue.ts";
+import { OpenSocket } from "./open-socket.ts";
+import type { RawSocket } from "./send-queue.ts";
 import type { Session } from "./sessions.ts";
 import { exceedsBytes, type SocketContext } from "./socket-context.ts";
 
@@ -12,10 +11,7 @@ type State =
   | { readonly name: "upgrading" }
   | {
       readonly name: "open";
-      readonly socket: RawSocket;
-      readonly queue: SendQueue;
-      readonly life: PeerLife;
-      readonly stopBeat: Stop;
+      readonly connection: OpenSocket;
       /** Undefined while the session is taking the socket. */
       generation: number | undefined;
     }
@@ -30,7 +26,6 @@ export class GlassesSocket implements GlassesPort {
   readonly #context: SocketContext;
   readonly #session: Session;
   #state: State = { name: "upgrading" };
-  #beats = 0;
 
   constructor(context: SocketContext, session: Session) {
     this.#context = context;
@@ -38,22 +33,9 @@ export class GlassesSocket implements GlassesPort {
   }
 
   opened(socket: RawSocket): void {
-    const { clock, heartbeat, metrics } = this.#context;
-    const queue = new SendQueue({
-      ...this.#context,
-      socket,
-      side: "glasses",
-      onTooSlow: () => this.#hangUp(closes.tooSlow, "too_slow"),
-    });
-    this.#state = {
-      name: "open",
-      socket,
-      queue,
-      life: new PeerLife(clock.now()),
-      stopBeat: heartbeat.add((nowMs) => this.#beat(nowMs)),
-      generation: undefined,
-    };
-    metrics.glassesSockets.inc();
+    const context = this.#context;
+    const connection = new OpenSocket({ context, side: "glasses", socket, onEnd: () => this.#ended() });
+    this.#state = { name: "open", connection, generation: undefined };
     if (this.#context.draining || this.#session.disposed) {
       this.#hangUp(closes.restart, "restart");
       return;
@@ -69,8 +51,8 @@ export class GlassesSocket implements GlassesPort {
   received(frame: string | Uint8Array): void {
     const state = this.#state;
     if (state.name !== "open" || state.generation === undefined) return;
-    const { clock, limits } = this.#context;
-    state.life.heard(clock.now());
+    const { limits } = this.#context;
+    state.connection.heard();
     const generation = state.generation;
     if (typeof frame !== "string") {
       if (frame.byteLength > limits.glassesFrameBytes) this.#context.reject("glasses", "oversized");
@@ -96,20 +78,16 @@ export class GlassesSocket implements GlassesPort {
 
   /** A protocol pong came. */
   ponged(): void {
-    if (this.#state.name === "open") this.#state.life.answered(this.#context.clock.now());
+    if (this.#state.name === "open") this.#state.connection.answered();
   }
 
   drained(): void {
-    if (this.#state.name === "open") this.#state.queue.drained();
+    if (this.#state.name === "open") this.#state.connection.queue.drained();
   }
 
   /** The connection has ended, whoever ended it. */
   closed(): void {
-    const state = this.#state;
-    if (state.name !== "open") return;
-    this.#context.metrics.socketsClosed.inc({ side: "glasses", cause: "peer" });
-    this.#leave(state);
-    this.#tellSession(state.generation);
+    if (this.#state.name === "open") this.#state.connection.closed();
   }
 
   send(message: ToGlasses): SendResult {
@@ -120,9 +98,10 @@ export class GlassesSocket implements GlassesPort {
     }
     metrics.messagesOut.inc({ side: "glasses" });
     const text = JSON.stringify({ ...message, timestamp: isoTime(clock) });
+    const { queue } = this.#state.connection;
     return message.type === "display_event"
-      ? this.#state.queue.sendLatest(message.view, text, "display", 0)
-      : this.#state.queue.send(text);
+      ? queue.sendLatest(message.view, text, "display", 0)
+      : queue.send(text);
   }
 
   close(close: Close): void {
@@ -137,12 +116,12 @@ export class GlassesSocket implements GlassesPort {
   #act(state: State & { name: "open" }, generation: number, message: GlassesMessage): void {
     switch (message.type) {
       case "ping":
-        state.life.answered(this.#context.clock.now());
+        state.connection.answered();
         // Answered here and at once: phones dial again when this takes 5 s.
-        state.queue.send(pong);
+        state.connection.queue.send(pong);
         return;
       case "pong":
-        state.life.answered(this.#context.clock.now());
+        state.connection.answered();
         return;
       default:
         this.#context.contain("glasses_message", this.#session.userId, () =>
@@ -151,38 +130,20 @@ export class GlassesSocket implements GlassesPort {
     }
   }
 
-  #beat(nowMs: number): void {
-    if (this.#state.name !== "open") return;
-    if (this.#state.life.isDead(nowMs, this.#context.limits)) {
-      this.#hangUp(undefined, "silent");
-      return;
-    }
-    this.#state.socket.ping(String(++this.#beats));
+  #hangUp(close: Close, cause: string): void {
+    if (this.#state.name === "open") this.#state.connection.hangUp(close, cause);
   }
 
-  /** Ends the connection from this side. Without a close code it is cut: a dead peer reads none. */
-  #hangUp(close: Close | undefined, cause: string): void {
+  #ended(): () => void {
     const state = this.#state;
-    if (state.name !== "open") return;
-    this.#context.metrics.socketsClosed.inc({ side: "glasses", cause });
-    this.#leave(state);
-    if (close === undefined) state.socket.terminate();
-    else state.socket.close(close.code, close.reason);
-    // Later, since whoever asked for this may be in the middle of something.
-    queueMicrotask(() => this.#tellSession(state.generation));
-  }
-
-  #leave(state: State & { name: "open" }): void {
     this.#state = { name: "closed" };
-    state.stopBeat();
-    state.queue.close();
-    this.#context.metrics.glassesSockets.dec();
-  }
-
-  #tellSession(generation: number | undefined): void {
-    if (generation === undefined) return;
-    this.#context.contain("glasses_close", this.#session.userId, () =>
-      this.#session.glassesClosed(generation),
-    );
+    return () => {
+      // Read as late as this, since the session may be taking the socket at the moment of its end.
+      const generation = state.name === "open" ? state.generation : undefined;
+      if (generation === undefined) return;
+      this.#context.contain("glasses_close", this.#session.userId, () =>
+        this.#session.glassesClosed(generation),
+      );
+    };
   }
 }

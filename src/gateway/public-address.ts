@@ -1,11 +1,22 @@
 import type { Config } from "../kernel/config.ts";
 
+/** Addresses to listen on that mean every interface; nobody can dial them. */
+const wildcards: readonly string[] = ["0.0.0.0", "::"];
+
+type AddressConfig = Pick<Config, "publicUrl" | "host" | "port" | "tls">;
+
+/** The address at which this very machine reaches a server with this configuration, on `port`. Without a trailing slash. */
+export function localUrl(config: Pick<Config, "host" | "tls">, port: number): string {
+  const host = wildcards.includes(config.host) ? "127.0.0.1" : config.host;
+  return `${config.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
 /** Where apps and phones reach this server. */
 export class PublicAddress {
-  readonly #config: Pick<Config, "publicUrl" | "port" | "tls">;
+  readonly #config: AddressConfig;
   #port: number;
 
-  constructor(config: Pick<Config, "publicUrl" | "port" | "tls">) {
+  constructor(config: AddressConfig) {
     this.#config = config;
     this.#port = config.port;
   }
@@ -17,7 +28,12 @@ export class PublicAddress {
 
   /** Without a trailing slash. */
   get url(): string {
-    return this.#config.publicUrl ?? `${this.#config.tls ? "https" : "http"}://127.0.0.1:${this.#port}`;
+    return this.#config.publicUrl ?? localUrl(this.#config, this.#port);
+  }
+
+  /** Whether `url` serves nobody but this machine, although the server takes connections from others. */
+  get reachesOnlyThisMachine(): boolean {
+    return this.#config.publicUrl === undefined && wildcards.includes(this.#config.host);
   }
 
   /**

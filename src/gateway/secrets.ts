@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Config } from "../kernel/config.ts";
 
 export interface Secrets {
   /** Signs and checks core tokens and app tokens. */
   readonly tokenSecret: string;
+  /** Opens the admin API. */
+  readonly adminToken: string;
 }
 
 /**
@@ -12,24 +15,28 @@ export interface Secrets {
  * only. A secret given as a setting is used instead of the kept one.
  * @throws Error with one line for the operator when the folder cannot be used.
  */
-export function loadSecrets(dataDir: string, config: { readonly tokenSecret: string | undefined }): Secrets {
+export function loadSecrets(dataDir: string, config: Pick<Config, "tokenSecret" | "adminToken">): Secrets {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new Error(`The data folder ${dataDir} cannot be made: ${reason(error)}`, { cause: error });
   }
-  if (config.tokenSecret !== undefined) return { tokenSecret: config.tokenSecret };
-  const file = join(dataDir, "token-secret");
-  let tokenSecret: string;
+  return {
+    tokenSecret: config.tokenSecret ?? keptSecret(dataDir, "token-secret", "token secret"),
+    adminToken: config.adminToken ?? keptSecret(dataDir, "admin-token", "admin token"),
+  };
+}
+
+function keptSecret(dataDir: string, name: string, what: string): string {
+  const file = join(dataDir, name);
+  let secret: string;
   try {
-    tokenSecret = readOrMake(file);
+    secret = readOrMake(file);
   } catch (error) {
-    throw new Error(`The token secret ${file} can be neither read nor made: ${reason(error)}`, {
-      cause: error,
-    });
+    throw new Error(`The ${what} ${file} can be neither read nor made: ${reason(error)}`, { cause: error });
   }
-  if (tokenSecret.length < 16) throw new Error(`The token secret in ${file} is shorter than 16 characters`);
-  return { tokenSecret };
+  if (secret.length < 16) throw new Error(`The ${what} in ${file} is shorter than 16 characters`);
+  return secret;
 }
 
 function readOrMake(file: string): string {

@@ -3,8 +3,10 @@
  * the sockets be tested without a session behind them.
  */
 import type { Fault } from "../kernel/faults.ts";
+import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
-import type { AppMessage } from "../wire/apps.ts";
+import type { UserSession } from "../session/user-session.ts";
+import type { AppMessage, StopReason } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot } from "../wire/glasses.ts";
@@ -32,6 +34,38 @@ export interface Session {
   /** From the next frame on; remembered for the user. */
   configureAudio(format: AudioFormat): void;
   snapshot(): SessionSnapshot;
+}
+
+/** All that HTTP asks of the sessions. */
+export interface ApiSessions extends Sessions {
+  getSession(userId: string): ApiSession | undefined;
+  findAppSession(sessionId: string, packageName: string): ApiSession | undefined;
+  all(): Iterable<ApiSession>;
+}
+
+/** A session as HTTP sees it: what the sockets need, and the managers that phones report to. */
+export interface ApiSession
+  extends Session,
+    Pick<UserSession, "state" | "connected" | "hasInstalled" | "setInstalled" | "announce" | "end"> {
+  readonly apps: ApiSessionApps;
+  readonly settings: Pick<
+    UserSession["settings"],
+    "phone" | "valuesOf" | "settingsOf" | "changeApp" | "changePhone"
+  >;
+  readonly device: Pick<UserSession["device"], "applyReport" | "facts" | "state">;
+  readonly location: Pick<UserSession["location"], "applyReport" | "answerPoll">;
+  readonly calendar: Pick<UserSession["calendar"], "applyEvents">;
+  readonly notifications: Pick<UserSession["notifications"], "receive" | "dismiss">;
+  readonly dashboard: Pick<UserSession["dashboard"], "applyDatetime">;
+  readonly transcription: { readonly history: Pick<UserSession["transcription"]["history"], "query"> };
+}
+
+export interface ApiSessionApps extends SessionApps {
+  /** Whether there was something to stop. Its local effects are done when this returns. */
+  stop(packageName: string, reason?: StopReason): boolean;
+  /** An app that runs or is expected back. */
+  app(packageName: string): SessionApp | undefined;
+  all(): readonly SessionApp[];
 }
 
 export type AppStartResult =

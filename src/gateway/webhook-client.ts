@@ -5,12 +5,15 @@ import type { Metrics } from "../kernel/metrics.ts";
 import type { WebhookOutcome, Webhooks } from "../session/ports.ts";
 import type { AppRecord } from "../store/store.ts";
 import type { SessionRequest, StopRequest } from "../wire/apps.ts";
+import { resolvedTargetProblem, type TargetPolicy } from "./target-rule.ts";
 
 interface WebhookClientParts {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** The addresses that may be called. */
+  readonly targets: TargetPolicy;
 }
 
 /** Calls the servers of apps. */
@@ -23,23 +26,28 @@ export class WebhookClient implements Webhooks {
 
   async start(app: AppRecord, request: SessionRequest, signal: AbortSignal): Promise<WebhookOutcome> {
     const { webhookMs } = this.#parts.limits;
-    const outcome = await this.#within(webhookMs, signal, (abort) => post(app, request, this.#most, abort));
+    const outcome = await this.#within(app, webhookMs, signal, (abort) =>
+      post(app, request, this.#most, abort),
+    );
     this.#count("start", app, outcome);
     return outcome;
   }
 
   stop(app: AppRecord, request: StopRequest): void {
     const { stopWebhookMs } = this.#parts.limits;
-    void this.#within(stopWebhookMs, undefined, (abort) => post(app, request, this.#most, abort)).then(
+    void this.#within(app, stopWebhookMs, undefined, (abort) => post(app, request, this.#most, abort)).then(
       (outcome) => this.#count("stop", app, outcome),
     );
   }
 
   async probe(app: AppRecord, signal: AbortSignal): Promise<boolean> {
-    const outcome = await this.#within(this.#parts.limits.probeMs, signal, async (abort) => {
+    const outcome = await this.#within(app, this.#parts.limits.probeMs, signal, async (abort) => {
       const response = await fetch(`${app.publicUrl}/health`, { redirect: "manual", signal: abort });
       await readBounded(response, this.#most);
-      return response.ok ? { kind: "accepted" } : { kind: "unreachable", detail: `HTTP ${response.status}` };
+      // Any answer but a proxy's: an app may have switched its health page off.
+      return response.status < 500
+        ? { kind: "accepted" }
+        : { kind: "unreachable", detail: `HTTP ${response.status}` };
     });
     this.#count("probe", app, outcome);
     return outcome.kind === "accepted";
@@ -51,14 +59,18 @@ export class WebhookClient implements Webhooks {
 
   /** Runs a call under a time limit. Whatever it throws means that nobody was reached. */
   async #within(
+    app: AppRecord,
     limitMs: number,
     signal: AbortSignal | undefined,
     call: (abort: AbortSignal) => Promise<WebhookOutcome>,
   ): Promise<WebhookOutcome> {
     const timeout = new AbortController();
     const stopTimer = this.#parts.clock.after(limitMs, () => timeout.abort());
+    const abort = signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal;
     try {
-      return await call(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+      const problem = await resolvedTargetProblem(app.publicUrl, this.#parts.targets, abort);
+      if (problem !== undefined) return { kind: "unreachable", detail: `the app's address is ${problem}` };
+      return await call(abort);
     } catch (error) {
       if (signal?.aborted) return { kind: "unreachable", detail: "aborted" };
       if (timeout.signal.aborted) {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { ExpectedPhotos } from "../../src/gateway/expected-photos.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import { PublicAddress } from "../../src/gateway/public-address.ts";
 import { loadConfig } from "../../src/kernel/config.ts";
@@ -20,6 +21,7 @@ const attackers: RawWebSocket[] = [];
 
 beforeEach(() => {
   const config = { ...loadConfig({}), host: "127.0.0.1", port: 0 };
+  const address = new PublicAddress(config);
   world = new FakeWorld();
   world.webhooks.answer = async () => ({ kind: "accepted" });
   gateway = new Gateway({
@@ -30,7 +32,11 @@ beforeEach(() => {
     sessions: world.storage,
     store: new MemoryStore(),
     tokenSecret,
-    address: new PublicAddress(config),
+    adminToken: "admin-token-of-the-tests",
+    webhooks: world.webhooks,
+    voice: { speak: async () => ({ kind: "failed", detail: "no voice" }) },
+    address,
+    photos: new ExpectedPhotos(world.clock, address, tokenSecret),
     health: () => ({ speech: { available: true, detail: "" }, codecs: ["pcm"], degraded: [] }),
   });
 });

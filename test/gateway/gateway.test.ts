@@ -56,8 +56,23 @@ describe("a gateway that starts", () => {
   test("with a certificate that is not there says so in one line", () => {
     const tls = { certFile: "/nowhere/cert.pem", keyFile: "/nowhere/key.pem" };
     expect(() => new TestGateway({ tls })).toThrow(
-      /^Cannot listen on 127\.0\.0\.1 port 0: [^\n]*cert\.pem[^\n]*$/,
+      /^The file of BROWLINE_TLS_CERT cannot be read: [^\n]*cert\.pem[^\n]*$/,
     );
+  });
+
+  test("with a key that is not there, or a certificate that is none, names the setting", () => {
+    const folder = mkdtempSync(join(tmpdir(), "browline-tls-"));
+    const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
+    writeFileSync(tls.certFile, "no certificate");
+    expect(() => new TestGateway({ tls })).toThrow(/^The file of BROWLINE_TLS_KEY [^\n]*key\.pem[^\n]*$/);
+    writeFileSync(tls.keyFile, "no key");
+    expect(() => new TestGateway({ tls })).toThrow(/^[^\n]*see BROWLINE_TLS_CERT and BROWLINE_TLS_KEY$/);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("on an address of another machine says so", async () => {
+    const said = "Cannot listen on 192.0.2.1: not an address of this machine; see BROWLINE_HOST";
+    expect(() => new TestGateway({ host: "192.0.2.1" })).toThrow(said);
   });
 });
 

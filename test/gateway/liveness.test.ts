@@ -58,6 +58,37 @@ describe("the liveness thread", () => {
     );
   });
 
+  test("is replaced on the same port when it dies, and counted", async () => {
+    const metrics = new Metrics();
+    const liveness = await start(metrics);
+    const answer = async () => {
+      const response = await fetch(`http://127.0.0.1:${liveness.port}/livez`).catch(() => undefined);
+      return response?.text();
+    };
+    expect([await answer(), liveness.listens]).toEqual(["ok", true]);
+    for (const deaths of [1, 2]) {
+      liveness.injectDeath();
+      await until("the death", () => !liveness.listens);
+      await until("the next thread", () => liveness.listens, 30_000);
+      expect(await answer()).toBe("ok");
+      const { values } = await metrics.workerRestarts.get();
+      const restarts = values.reduce((sum, { value }) => sum + value, 0);
+      expect(restarts).toBeGreaterThanOrEqual(deaths);
+      expect(values.every(({ labels }) => labels.kind === "liveness")).toBe(true);
+    }
+  });
+
+  test.each([
+    ["silent", 0],
+    ["warn", 1],
+  ])("at log level %s writes a stall on stderr %i times", async (level, lines) => {
+    const script = new URL("../support/stalling-server.ts", import.meta.url).pathname;
+    const child = Bun.spawn([process.execPath, script, level], { stdio: ["ignore", "ignore", "pipe"] });
+    const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    expect(code).toBe(0);
+    expect(errors.match(/the main loop stands still/g)?.length ?? 0).toBe(lines);
+  });
+
   test("gives its port back when it is stopped, and leaves no timer behind", async () => {
     const pending = clock.pending;
     const { port, stop } = await start();

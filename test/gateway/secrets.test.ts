@@ -12,17 +12,19 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true }));
 
-const none = { tokenSecret: undefined };
+const none = { tokenSecret: undefined, adminToken: undefined };
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 describe("the secrets", () => {
   test("are made on first run, for their owner's eyes only, and stay the same", () => {
-    const { tokenSecret } = loadSecrets(folder, none);
-    expect(tokenSecret).toMatch(/^[0-9a-f]{64}$/);
+    const secrets = loadSecrets(folder, none);
+    expect(secrets.tokenSecret).toMatch(/^[0-9a-f]{64}$/);
+    expect(secrets.adminToken).toMatch(/^[0-9a-f]{64}$/);
+    expect(secrets.adminToken).not.toBe(secrets.tokenSecret);
     expect(mode(folder)).toBe("700");
-    expect(mode(join(folder, "token-secret"))).toBe("600");
-    expect(readdirSync(folder)).toEqual(["token-secret"]);
-    expect(loadSecrets(folder, none)).toEqual({ tokenSecret });
+    expect(readdirSync(folder).sort()).toEqual(["admin-token", "token-secret"]);
+    for (const name of readdirSync(folder)) expect(mode(join(folder, name))).toBe("600");
+    expect(loadSecrets(folder, none)).toEqual(secrets);
   });
 
   test("are closed to others again if somebody opened them", () => {
@@ -33,10 +35,9 @@ describe("the secrets", () => {
     expect(mode(file)).toBe("600");
   });
 
-  test("give way to the setting, which is not written down", () => {
-    expect(loadSecrets(folder, { tokenSecret: "given by the operator" })).toEqual({
-      tokenSecret: "given by the operator",
-    });
+  test("give way to the settings, which are not written down", () => {
+    const given = { tokenSecret: "given by the operator", adminToken: "given by the operator too" };
+    expect(loadSecrets(folder, given)).toEqual(given);
     expect(readdirSync(folder)).toEqual([]);
   });
 

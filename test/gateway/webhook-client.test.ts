@@ -39,6 +39,7 @@ beforeEach(() => {
     clock,
     limits,
     metrics,
+    targets: "private",
     log: createLog({ level: "silent", format: "json" }),
   });
   app = {
@@ -151,6 +152,23 @@ describe("the webhook that starts an app", () => {
   });
 });
 
+test("an address that is not allowed is never called", async () => {
+  const { signal } = new AbortController();
+  const refused = { ...app, publicUrl: "http://169.254.169.254" };
+  const started = await webhooks.start(refused, request, signal);
+  expect(started).toEqual({
+    kind: "unreachable",
+    detail: "the app's address is a link-local or metadata address",
+  });
+  const log = createLog({ level: "silent", format: "json" });
+  const strict = new WebhookClient({ clock, limits, metrics, targets: "public", log });
+  expect(await strict.start(app, request, signal)).toMatchObject({ kind: "unreachable" });
+  expect(await strict.probe(app, signal)).toBe(false);
+  strict.stop(app, stopRequest);
+  await until("the count", async () => (await counted("stop", "unreachable")) === 1);
+  expect(server.requests).toEqual([]);
+});
+
 test("a stop is posted and waits for nobody", async () => {
   server.answer = () => new Promise(() => {});
   webhooks.stop(app, stopRequest);
@@ -164,11 +182,13 @@ test("a probe asks for the health of the app's server", async () => {
   const { signal } = new AbortController();
   expect(await webhooks.probe(app, signal)).toBe(true);
   expect(server.requests[0]).toMatchObject({ method: "GET", path: "/health" });
+  server.answer = () => new Response("", { status: 404 });
+  expect(await webhooks.probe(app, signal)).toBe(true);
   server.answer = () => new Response("", { status: 503 });
   expect(await webhooks.probe(app, signal)).toBe(false);
   server.answer = () => new Promise(() => {});
   const probing = webhooks.probe(app, signal);
-  await until("the request", () => server.requests.length === 3);
+  await until("the request", () => server.requests.length === 4);
   clock.advance(2_000);
   expect(await probing).toBe(false);
 });

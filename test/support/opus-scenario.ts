@@ -12,6 +12,9 @@ export interface ScenarioResult {
   /** Packets whose samples differ from the reference. */
   readonly wrong: number;
   readonly thrown: number;
+  /** Sessions opened and closed in all, and the most that were open at one time. */
+  readonly opened: number;
+  readonly closed: number;
   readonly mostOpen: number;
 }
 
@@ -37,7 +40,12 @@ export function runOpusScenario(input: ScenarioInput): ScenarioResult {
   const { random, streams, steps, open } = input;
   const sessions: { decoder: ScenarioDecoder; stream: (typeof streams)[number]; at: number }[] = [];
   const hostile = open();
-  const result = { decoded: 0, wrong: 0, thrown: 0, mostOpen: 0 };
+  const result = { decoded: 0, wrong: 0, thrown: 0, opened: 0, closed: 0, mostOpen: 0 };
+  const close = (decoder: ScenarioDecoder | undefined) => {
+    if (decoder === undefined) return;
+    attempt(() => decoder.close());
+    result.closed++;
+  };
   const attempt = <Value>(run: () => Value): Value | undefined => {
     try {
       return run();
@@ -49,11 +57,13 @@ export function runOpusScenario(input: ScenarioInput): ScenarioResult {
   for (let step = 0; step < steps; step++) {
     if (sessions.length < 200 && random.chance(sessions.length < 150 ? 0.2 : 0.03)) {
       const decoder = attempt(open);
-      if (decoder !== undefined) sessions.push({ decoder, stream: random.pick(streams), at: 0 });
+      if (decoder === undefined) continue;
+      sessions.push({ decoder, stream: random.pick(streams), at: 0 });
+      result.opened++;
     }
     if (sessions.length > 0 && random.chance(0.03)) {
       const [gone] = sessions.splice(random.integer(0, sessions.length - 1), 1);
-      attempt(() => gone?.decoder.close());
+      close(gone?.decoder);
     }
     result.mostOpen = Math.max(result.mostOpen, sessions.length);
     if (random.chance(0.1)) {
@@ -69,7 +79,7 @@ export function runOpusScenario(input: ScenarioInput): ScenarioResult {
     const expected = session.stream.samples[session.at];
     if (packet === undefined || expected === undefined) {
       sessions.splice(sessions.indexOf(session), 1);
-      attempt(() => session.decoder.close());
+      close(session.decoder);
       continue;
     }
     session.at++;
@@ -78,6 +88,7 @@ export function runOpusScenario(input: ScenarioInput): ScenarioResult {
     result.decoded++;
     if (Buffer.compare(bytesOf(samples), bytesOf(expected)) !== 0) result.wrong++;
   }
+  for (const { decoder } of sessions) close(decoder);
   return result;
 }
 

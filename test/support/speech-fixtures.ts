@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { samplesPerMs } from "../../src/audio/recent-audio.ts";
+import { readWav } from "../../src/audio/wav.ts";
 import { RoomNoise } from "../../src/simulator/room-noise.ts";
 import { SpeechSynthesiser } from "../../src/simulator/speech-synthesiser.ts";
-import { readWav } from "../../src/simulator/wav.ts";
 
 /** Where Debian's `pocketsphinx-testdata` puts its recordings. */
 const recordings = "/usr/share/pocketsphinx/test/data";

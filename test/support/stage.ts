@@ -14,13 +14,15 @@ import {
   startCaptionsApp,
 } from "../../src/simulator/captions-app.ts";
 import { type GlassesOptions, SimulatedGlasses } from "../../src/simulator/simulated-glasses.ts";
+import type { AppRecord } from "../../src/store/store.ts";
 import type { TranscriptionData } from "../../src/wire/apps.ts";
 import { EventLog } from "./event-log.ts";
+import { type SdkApp, type SdkAppOptions, startSdkApp } from "./sdk-app.ts";
 import { until } from "./until.ts";
 import { WireApp } from "./wire-app.ts";
 
 export const packageName = "com.example.captions";
-const apiKey = "key-of-the-captions-app";
+export const apiKey = "key-of-the-captions-app";
 const tokenSecret = "secret of the tests, long enough";
 
 /** A real server in this process, with what tests need of it; everything else connects through real sockets. */
@@ -44,6 +46,7 @@ export class Stage {
       BROWLINE_LIVEZ_PORT: "0",
       BROWLINE_DATA_DIR: dataDir,
       BROWLINE_TOKEN_SECRET: tokenSecret,
+      BROWLINE_BUILT_IN_DASHBOARD: "false",
     });
     const server = await startServer(
       { ...config, ...over, limits: { ...config.limits, ...limits } },
@@ -68,6 +71,11 @@ export class Stage {
     return glasses;
   }
 
+  /** What makes a command of `tools` one for this server. */
+  get environment(): Record<string, string> {
+    return { BROWLINE_DATA_DIR: this.#dataDir, BROWLINE_TOKEN_SECRET: tokenSecret };
+  }
+
   /** Registers the captions app in the server's catalogue. */
   async register(publicUrl: string): Promise<void> {
     await this.server.store.saveApp({
@@ -90,6 +98,26 @@ export class Stage {
     });
     this.#closers.push(() => app.stop());
     await this.register(app.url);
+    return app;
+  }
+
+  /** Starts an app on the real SDK that does as it is told, and registers it: standard, with every permission. */
+  async sdkApp(
+    options: Omit<SdkAppOptions, "apiKey"> & { readonly apiKey?: string },
+    record: Partial<AppRecord> = {},
+  ): Promise<SdkApp> {
+    const key = options.apiKey ?? apiKey;
+    const app = await startSdkApp({ ...options, apiKey: key });
+    this.#closers.push(() => app.stop());
+    await this.server.store.saveApp({
+      packageName: options.packageName,
+      name: options.packageName,
+      publicUrl: app.url,
+      type: "standard",
+      apiKeyHash: sha256Hex(key),
+      permissions: ["ALL"],
+      ...record,
+    });
     return app;
   }
 

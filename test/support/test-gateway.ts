@@ -1,8 +1,10 @@
 import type { Counter } from "prom-client";
 import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { ExpectedPhotos } from "../../src/gateway/expected-photos.ts";
 import { Gateway, type GatewayParts } from "../../src/gateway/gateway.ts";
 import type { HealthReport } from "../../src/gateway/http-api.ts";
 import { PublicAddress } from "../../src/gateway/public-address.ts";
+import { Voice } from "../../src/gateway/voice.ts";
 import { loadConfig } from "../../src/kernel/config.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
@@ -21,8 +23,10 @@ export class TestGateway {
   readonly sessions = new FakeSessions();
   readonly store = new MemoryStore();
   readonly address: PublicAddress;
+  readonly photos: ExpectedPhotos;
   readonly gateway: Gateway;
   readonly tokenSecret = tokenSecret;
+  readonly voice: Voice;
   health: HealthReport = {
     speech: { available: true, detail: "a recogniser" },
     codecs: ["pcm", "opus", "lc3"],
@@ -33,14 +37,21 @@ export class TestGateway {
   constructor(overrides: Partial<GatewayParts["config"]> = {}) {
     const config = { ...loadConfig({}), host: "127.0.0.1", port: 0, ...overrides };
     this.address = new PublicAddress(config);
+    this.photos = new ExpectedPhotos(this.clock, this.address, tokenSecret);
+    const log = createLog({ level: "silent", format: "json" });
+    this.voice = new Voice({ clock: this.clock, limits: config.limits, log, metrics: this.metrics });
     this.gateway = new Gateway({
       config,
+      voice: this.voice,
       clock: this.clock,
-      log: createLog({ level: "silent", format: "json" }),
+      log,
       metrics: this.metrics,
       sessions: this.sessions,
       store: this.store,
       tokenSecret,
+      adminToken: "admin-token-of-the-tests",
+      webhooks: { probe: async () => true },
+      photos: this.photos,
       address: this.address,
       health: () => this.health,
     });
@@ -98,6 +109,7 @@ export class TestGateway {
 
   async close(): Promise<void> {
     const closing = this.gateway.close();
+    this.voice.close();
     for (const socket of this.#rawSockets) socket.destroy();
     await this.clock.advanceAsync(1_000);
     await closing;

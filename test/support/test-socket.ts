@@ -51,9 +51,9 @@ export class TestSocket {
     else this.#socket.send(JSON.stringify(frame));
   }
 
-  /** The first message of a type, past or to come. */
-  message(type: string): Promise<ReceivedMessage> {
-    return until(`a ${type}`, () => this.messages.find((message) => message.type === type));
+  /** The first message of a type, past or to come; `from` leaves out so many of the first messages. */
+  message(type: string, from = 0): Promise<ReceivedMessage> {
+    return until(`a ${type}`, () => this.messages.slice(from).find((message) => message.type === type));
   }
 
   /** Resolves when everything sent so far has been handled by the gateway: it answers JSON pings in order. */

@@ -39,7 +39,7 @@ describe("the token command", () => {
     const { stdout, stderr, exitCode } = await run("token", ["Ada@Example.com"]);
     expect([stderr, exitCode]).toEqual(["", 0]);
     expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
-    const { tokenSecret } = loadSecrets(dataDir, { tokenSecret: undefined });
+    const { tokenSecret } = loadSecrets(dataDir, { tokenSecret: undefined, adminToken: undefined });
     expect(await verifyCoreToken(tokenSecret, stdout.trim())).toEqual({
       kind: "valid",
       userId: "ada@example.com",
@@ -80,7 +80,24 @@ describe("the apps command", () => {
       },
     ]);
     const { stdout: list } = await run("apps", ["list"]);
-    expect(list).toBe("com.example.captions\thttp://127.0.0.1:7010\tstandard\tMICROPHONE\tCaptions\n");
+    expect(list).toBe(
+      "PACKAGE\tURL\tTYPE\tPERMISSIONS\tNAME\n" +
+        "com.example.captions\thttp://127.0.0.1:7010\tstandard\tMICROPHONE\tCaptions\n",
+    );
+  });
+
+  test("registers a known app anew only when told to, and says that its former key ends", async () => {
+    await run("apps", [...add, "--key", "the first key"]);
+    const hash = () => withAppDatabase(dataDir, (database) => database.apps()[0]?.apiKeyHash);
+    const refused = await run("apps", add);
+    expect([refused.stdout, refused.exitCode]).toEqual(["", 1]);
+    expect(refused.stderr).toMatch(
+      /^com\.example\.captions is registered already\. With --replace [^\n]*\n$/,
+    );
+    expect(hash()).toBe(sha256Hex("the first key"));
+    const replaced = await run("apps", [...add, "--replace", "--key", "the second key"]);
+    expect(replaced.stdout).toContain("(replaced; the former key no longer works)");
+    expect(hash()).toBe(sha256Hex("the second key"));
   });
 
   test("removes an app, and says when there is none", async () => {
@@ -115,6 +132,35 @@ describe("the apps command", () => {
     expect(stderr).toStartWith(`The data folder ${dataDir} cannot be made`);
     expect(stderr.trimEnd()).not.toContain("\n");
     rmSync(dataDir);
+  });
+});
+
+describe("every command", () => {
+  const commands = [
+    ...["start", "demo", "glasses", "captions", "token", "apps", "test", "proof", "check", "bench"],
+  ];
+
+  test.each(commands.flatMap((command) => [[command, "--help"] as const, [command, "-h"] as const]))(
+    "%s %s prints how it is used, and does nothing",
+    async (command, flag) => {
+      const { stdout, stderr, exitCode } = await run("run", [command, flag]);
+      expect([stderr, exitCode]).toEqual(["", 0]);
+      expect(stdout).toStartWith(`usage: bun run ${command}`);
+      expect(existsSync(dataDir)).toBe(false);
+    },
+  );
+
+  test("is in package.json, and in the list that `bun tools/run.ts --help` prints", async () => {
+    const { scripts } = await Bun.file(join(root, "package.json")).json();
+    expect(Object.keys(scripts).sort()).toEqual(commands.toSorted());
+    const { stdout, exitCode } = await run("run", ["--help"]);
+    expect(exitCode).toBe(0);
+    for (const command of commands) expect(stdout).toContain(command);
+  });
+
+  test("but start takes no arguments, and says so", async () => {
+    const { stderr, exitCode } = await run("run", ["start", "--port"]);
+    expect([stderr, exitCode]).toEqual(["bun run start takes no argument such as --port; see --help\n", 1]);
   });
 });
 

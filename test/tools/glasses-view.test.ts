@@ -27,6 +27,31 @@ const drawn = (state: GlassesState, prompt?: string) =>
   Bun.stripANSI(drawGlasses(state, prompt, size).join("\n"));
 
 describe("the view of the glasses", () => {
+  test("shows what the app hears as it grows, and every final among the events", () => {
+    const state = new GlassesState();
+    const hear = (text: string, isFinal: boolean) =>
+      state.callbacks.onTranscript?.({
+        type: "transcription",
+        text,
+        isFinal,
+        utteranceId: "u",
+        startTime: 0,
+        endTime: 1,
+        transcribeLanguage: "en-US",
+        detectedLanguage: "en-US",
+        duration: 1,
+        speakerId: "",
+        provider: "p",
+      });
+    expect(drawn(state)).toMatch(/heard {2}-/);
+    hear("turn on", false);
+    expect(drawn(state)).toMatch(/heard {2}turn on …/);
+    expect(state.total).toBe(0);
+    hear("turn on the lights", true);
+    expect(drawn(state)).toMatch(/heard {2}turn on the lights *\n/);
+    expect(drawn(state)).toContain('the app hears "turn on the lights"');
+  });
+
   test("fills the terminal exactly, whatever there is to show", () => {
     const state = new GlassesState();
     for (let i = 0; i < 200; i++) {

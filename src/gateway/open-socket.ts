@@ -1,0 +1,85 @@
+import type { Stop } from "../kernel/stop.ts";
+import { type Close, closes } from "../wire/close-codes.ts";
+import { PeerLife } from "./peer-life.ts";
+import { type RawSocket, SendQueue } from "./send-queue.ts";
+import type { SocketContext } from "./socket-context.ts";
+
+export interface OpenSocketParts {
+  readonly context: SocketContext;
+  readonly side: "glasses" | "app";
+  readonly socket: RawSocket;
+  /**
+   * The connection has ended, whoever ended it. What is returned tells those whom it concerns; it is called later where the
+   * end came from this side, since whoever wanted it may be in the middle of something.
+   */
+  onEnd(): () => void;
+}
+
+/** An open connection of either side: its queue, its heartbeat, and its end, which comes once. */
+export class OpenSocket {
+  readonly queue: SendQueue;
+  readonly #parts: OpenSocketParts;
+  readonly #life: PeerLife;
+  readonly #stopBeat: Stop;
+  #beats = 0;
+  #open = true;
+
+  constructor(parts: OpenSocketParts) {
+    const { context, side, socket } = parts;
+    this.#parts = parts;
+    this.queue = new SendQueue({
+      ...context,
+      socket,
+      side,
+      onTooSlow: () => this.hangUp(closes.tooSlow, "too_slow"),
+    });
+    this.#life = new PeerLife(context.clock.now());
+    this.#stopBeat = context.heartbeat.add((nowMs) => this.#beat(nowMs));
+    this.#gauge.inc();
+  }
+
+  /** Bytes came in. */
+  heard(): void {
+    this.#life.heard(this.#parts.context.clock.now());
+  }
+
+  /** A pong came, or a ping of the peer's own. */
+  answered(): void {
+    this.#life.answered(this.#parts.context.clock.now());
+  }
+
+  /** Ends the connection from this side. Without a close code it is cut: a dead peer reads none. Safe to call twice. */
+  hangUp(close: Close | undefined, cause: string): void {
+    if (!this.#open) return;
+    const tell = this.#end(cause);
+    const { socket } = this.#parts;
+    if (close === undefined) socket.terminate();
+    else socket.close(close.code, close.reason);
+    queueMicrotask(tell);
+  }
+
+  /** The socket is gone. Does nothing where that is this side's own doing. */
+  closed(): void {
+    if (this.#open) this.#end("peer")();
+  }
+
+  get #gauge() {
+    const { context, side } = this.#parts;
+    return side === "app" ? context.metrics.appSockets : context.metrics.glassesSockets;
+  }
+
+  #end(cause: string): () => void {
+    const { context, side, onEnd } = this.#parts;
+    context.metrics.socketsClosed.inc({ side, cause });
+    this.#open = false;
+    this.#stopBeat();
+    this.queue.close();
+    this.#gauge.dec();
+    return onEnd();
+  }
+
+  #beat(nowMs: number): void {
+    if (this.#life.isDead(nowMs, this.#parts.context.limits)) this.hangUp(undefined, "silent");
+    else this.#parts.socket.ping(String(++this.#beats));
+  }
+}
