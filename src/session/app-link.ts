@@ -162,7 +162,15 @@ export class AppLink implements SessionApp {
       if (rank < this.#portRank) return "duplicate";
       this.#port.close(closes.duplicate);
     }
-    if (this.#interruption !== undefined) this.#interruption.fresh = rank > this.#portRank;
+    const interruption = this.#interruption;
+    if (interruption !== undefined) {
+      interruption.fresh = rank > this.#portRank;
+      interruption.cancelReplay?.();
+      // A client that never sends a list of what it hears has not changed it.
+      interruption.cancelReplay = interruption.fresh
+        ? undefined
+        : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
+    }
     if (rank > this.#portRank) this.#process++;
     this.#port = port;
     this.#portRank = rank;
@@ -221,14 +229,15 @@ export class AppLink implements SessionApp {
   }
 
   /**
-   * Delivers an event, or keeps it while the app is away.
+   * Delivers an event, or keeps it while the app is away or its socket takes nothing.
    * @param slot names what a newest-wins event replaces.
    * @param supersedes a slot that this event makes pointless, as a final does its interims.
    */
   deliver(message: ToApp, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
     if (this.#port !== undefined && this.#interruption === undefined) {
-      this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
-      return;
+      const result = this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
+      // A socket that takes nothing any more is about to be lost; what must arrive waits for the next one.
+      if (result === "sent" || deliveryClass !== "must") return;
     }
     if (!this.counts) return;
     if (supersedes !== undefined) this.#outbox.supersede(supersedes);
@@ -362,7 +371,10 @@ export class AppLink implements SessionApp {
     if (this.#port === undefined) return;
     this.#interruption?.cancelReplay?.();
     this.#interruption = undefined;
-    for (const message of this.#outbox.drain()) this.#port.send(message, "event");
+    const port = this.#port;
+    for (const message of this.#outbox.drain()) {
+      if (port.send(message, "event") === "dropped") this.#outbox.hold(message, "must", "");
+    }
   }
 
   #forgetEvents(): void {

@@ -61,7 +61,8 @@ test("an operator with the token of the data folder registers an app, lets a use
     await glasses.connect();
     expect(await ask(token, "POST", `/apps/${notes}/start`)).toMatchObject({ status: 200, success: true });
     const session = await until("the app's session", () => running.sessions.events[0]);
-    expect(session.messages.events[0]).toMatchObject({
+    const ack = await session.messages.until(({ type }) => type === "tpa_connection_ack");
+    expect(ack).toMatchObject({
       type: "tpa_connection_ack",
       settings: [{ key: "size", value: "big" }],
     });

@@ -293,3 +293,37 @@ describe("two sockets of one app", () => {
     expect(fresh.closed).toBeUndefined();
   });
 });
+
+describe("what must arrive", () => {
+  const press = (buttonId: string) => ({ type: "button_press", buttonId, pressType: "short" }) as const;
+
+  test("waits for the app's next socket when the present one takes nothing any more", async () => {
+    const world = new FakeWorld();
+    const { session, generation } = await world.connect();
+    const app = await world.runApp(session, captions, "button_press");
+    session.receiveGlasses(generation, press("1"));
+    // The socket is closing, but the session has not been told yet.
+    app.close({ code: 1013, reason: "Reading too slowly" });
+    session.receiveGlasses(generation, press("2"));
+    session.apps.closed(captions, app.generation);
+    session.receiveGlasses(generation, press("3"));
+    const back = world.connectApp(session);
+    world.subscribe(session, back, captions, "button_press");
+    expect(back.events.map(({ data }) => data)).toMatchObject([{ buttonId: "2" }, { buttonId: "3" }]);
+  });
+
+  test("reaches an app that comes back and sends no list, as one need not", async () => {
+    const world = new FakeWorld();
+    const { session, generation } = await world.connect();
+    const app = await world.runApp(session, captions, "button_press");
+    session.apps.closed(captions, app.generation);
+    session.receiveGlasses(generation, press("1"));
+    const back = world.connectApp(session);
+    await world.clock.advanceAsync(world.limits.provisionalMs - 1);
+    expect(back.events).toEqual([]);
+    await world.clock.advanceAsync(1);
+    expect(back.events).toMatchObject([{ data: { buttonId: "1" } }]);
+    session.receiveGlasses(generation, press("2"));
+    expect(back.events.at(-1)).toMatchObject({ data: { buttonId: "2" } });
+  });
+});

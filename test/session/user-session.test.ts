@@ -124,6 +124,21 @@ describe("a user session", () => {
     expect(world.webhooks.starts.length).toBe(2);
   });
 
+  test("keeps the phone's voice markers in their place among the audio", async () => {
+    const world = new FakeWorld();
+    const { session, generation } = await world.connect();
+    await world.runApp(session, captions, "transcription:en-US");
+    await world.clock.advanceAsync(200);
+    const vad = (status: boolean) => session.receiveGlasses(generation, { type: "VAD", status });
+    vad(true);
+    session.receiveAudio(generation, new Uint8Array(10));
+    session.receiveAudio(generation, new Uint8Array(20));
+    vad(false);
+    session.receiveAudio(generation, new Uint8Array(30));
+    const order = ["voice true", "frame of 10", "frame of 20", "voice false", "frame of 30"];
+    expect(world.lanes.opened[0]?.order).toEqual(order);
+  });
+
   test("is not given out while it ends; the user's next socket waits for that and gets a new one", async () => {
     const world = new FakeWorld();
     const { session } = await world.connect();

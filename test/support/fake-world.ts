@@ -102,6 +102,8 @@ class FakeLane implements AudioLane {
   readonly listener: LaneListener;
   readonly frames: Uint8Array[] = [];
   readonly told: string[] = [];
+  /** Frames and voice markers as they came. */
+  readonly order: string[] = [];
   demand: AudioDemand = { languages: [], pcm: false };
   closed = false;
 
@@ -111,6 +113,7 @@ class FakeLane implements AudioLane {
 
   write(frame: Uint8Array): boolean {
     this.frames.push(frame.slice());
+    this.order.push(`frame of ${frame.length}`);
     return true;
   }
 
@@ -120,6 +123,7 @@ class FakeLane implements AudioLane {
 
   markVoice(active: boolean): void {
     this.told.push(`voice ${active}`);
+    this.order.push(`voice ${active}`);
   }
 
   reset(): void {

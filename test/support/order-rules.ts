@@ -116,7 +116,7 @@ export async function runScript(
   steps: readonly Step[],
   meddle?: (glasses: FakeGlasses, step: number) => void,
 ): Promise<void> {
-  const world = new FakeWorld();
+  const world = new FakeWorld({}, { bootCardMs: 1_500 });
   for (const [i, name] of packages.entries()) {
     world.records.set(name, appRecord(name, { type: i < 2 ? "standard" : "background" }));
   }
@@ -334,6 +334,10 @@ function checkDisplay(life: UserLife): void {
     const from = life.displaysChecked.get(glasses) ?? 0;
     life.displaysChecked.set(glasses, glasses.sent.length);
     for (const { message, atMs } of glasses.sent.slice(from)) {
+      if (message.type === "photo_request") {
+        const end = life.stoppedAt.get(message.appId);
+        must(end === undefined || atMs <= end, `${message.appId} takes no photo after it was stopped`);
+      }
       if (message.type !== "display_event") continue;
       must(atMs - life.shownAtMs >= 200, "two displays are at least 200 ms apart");
       life.shownAtMs = atMs;
