@@ -4,7 +4,7 @@ import { demoScript } from "../../tools/demo-script.ts";
 
 const demo = join(import.meta.dir, "..", "..", "tools", "demo.ts");
 
-test("the demo brings every word back, in PCM, Opus and LC3, and exits with 0", async () => {
+test("D-62: without any glasses, the demo brings every word back, in PCM, Opus and LC3, and exits with 0", async () => {
   const child = Bun.spawn([process.execPath, demo], {
     env: { PATH: process.env["PATH"] ?? "" },
     stdio: ["ignore", "pipe", "pipe"],

@@ -255,6 +255,19 @@ describe("an accepted app", () => {
     expect(apps().closedGenerations).toEqual([1, 2]);
   });
 
+  test("D-46: that says nothing for five minutes is pinged by protocol, which costs it nothing, and stays", async () => {
+    const app = await gateway.raw("/app-ws");
+    app.send(opcodes.text, JSON.stringify(appInit()));
+    await until("the ack", () => app.texts.length === 1);
+    for (let pings = 1; pings <= 30; pings++) {
+      gateway.clock.advance(10_000);
+      await until(`ping ${pings}`, () => app.count(opcodes.ping) === pings);
+      app.send(opcodes.pong, String(pings));
+    }
+    expect(app.ended).toBe(false);
+    expect(app.texts.length).toBe(1);
+  });
+
   test("that used to answer pings is dead after 30 s of silence", async () => {
     const app = await gateway.raw("/app-ws");
     app.send(opcodes.text, JSON.stringify(appInit()));

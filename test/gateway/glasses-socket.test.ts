@@ -234,7 +234,7 @@ describe("the end of a glasses socket", () => {
 });
 
 describe("a silent glasses socket", () => {
-  test("is pinged every 10 s", async () => {
+  test("D-45: is pinged every 10 s, so that no idle proxy cuts it", async () => {
     const glasses = await gateway.rawGlasses();
     for (const pings of [1, 2, 3]) {
       gateway.clock.advance(10_000);

@@ -164,6 +164,14 @@ describe("an empty subscription list", () => {
     return { world, session, back, heard };
   }
 
+  test("D-52b: in the very turn of the acknowledgement takes nothing away", async () => {
+    const { world, session, back, heard } = await running();
+    world.subscribe(session, back, captions);
+    world.subscribe(session, back, captions, "button_press");
+    await world.clock.advanceAsync(60_000);
+    expect(heard()).toEqual(["button_press"]);
+  });
+
   test.each([0, 1_000, 3_000])(
     "%p ms after a reconnect is held back for 2 s, then taken at its word",
     async (delay) => {

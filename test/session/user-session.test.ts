@@ -164,7 +164,7 @@ describe("a user session", () => {
     await expect(world.connect("b@example.com")).rejects.toMatchObject({ code: "AT_CAPACITY" });
   });
 
-  test("500 lives leave no session, no timer and no lane behind", async () => {
+  test("D-43: 500 lives leave no session, no timer and no lane behind", async () => {
     await liveAndLeaveNothing(500);
   });
 

@@ -64,7 +64,7 @@ describe("PCM", () => {
     }
   });
 
-  test("forgets half a sample at a reset", () => {
+  test("D-53: forgets half a sample at a reset, so that audio after a reconnect is not shifted", () => {
     const codec = new PcmCodec();
     codec.decode(Uint8Array.of(1, 0, 9));
     codec.reset();
