@@ -39,6 +39,9 @@ function carryOut(command: StoreCommand): StoreAnswer {
   switch (command.kind) {
     case "loadUser":
       return { user: database.user(command.userId) };
+    case "saveUser":
+      database.saveUser(command.userId);
+      return undefined;
     case "saveAudioFormat":
       database.saveAudioFormat(command.userId, command.format);
       return undefined;
@@ -54,12 +57,20 @@ function carryOut(command: StoreCommand): StoreAnswer {
     case "readStorage":
       return { entries: database.storage(command.userId, command.packageName) };
     case "writeStorage":
-      return database.saveStorage(command.userId, command.packageName, command.entries, command.mostBytes);
+      return database.saveStorage(command.userId, command.packageName, command.entries, command.most);
     case "deleteStorage":
       database.deleteStorage(command.userId, command.packageName, command.key);
       return undefined;
     case "userIds":
       return { userIds: database.userIds() };
+    case "knowsUser":
+      return database.knowsUser(command.userId);
+    case "removeUser":
+      return database.removeUser(command.userId);
+    case "revokeTokens":
+      database.revokeTokens(command.userId, command.notBefore);
+      reportRevocations(database);
+      return undefined;
     case "saveApp":
       database.saveApp(command.app);
       reportCatalogue(database);
@@ -79,6 +90,7 @@ function open(file: string): void {
   database = opened;
   seenVersion = opened.dataVersion();
   reportCatalogue(opened);
+  reportRevocations(opened);
   watch = setInterval(() => {
     try {
       const version = opened.dataVersion();
@@ -94,6 +106,10 @@ function open(file: string): void {
 /** Before the answer to the command, so that whoever waited for it finds the change made. */
 function reportCatalogue(of: SqliteDatabase): void {
   report({ kind: "catalogue", apps: of.apps() });
+}
+
+function reportRevocations(of: SqliteDatabase): void {
+  report({ kind: "revocations", notBefore: of.revocations() });
 }
 
 function report(message: StoreReport): void {

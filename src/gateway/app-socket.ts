@@ -2,11 +2,14 @@ import { isoTime } from "../kernel/clock.ts";
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
+import { TokenBucket } from "../kernel/token-bucket.ts";
 import type { AppPort, MessageClass, SendResult } from "../session/ports.ts";
 import { type AppMessage, parseAppMessage, type ToApp } from "../wire/apps.ts";
 import { answerToBadRequest } from "../wire/bad-requests.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
+import { refusalError } from "../wire/refusals.ts";
 import type { AppCredentials } from "./app-token.ts";
+import { MessageRate } from "./message-rate.ts";
 import { OpenSocket } from "./open-socket.ts";
 import type { RawSocket } from "./send-queue.ts";
 import type { Session } from "./sessions.ts";
@@ -33,22 +36,34 @@ type State =
 
 type Open = State & { name: "open" };
 
+type BadRequest = Extract<ReturnType<typeof parseAppMessage>, { kind: "invalid" }>;
+
 /**
  * One connection of an app. Who it is, is settled once, by its first message or by its upgrade headers; from then on
  * nothing that a frame says about its sender is believed.
  */
 export class AppSocket implements AppPort {
-  readonly kind = "app";
+  readonly peer: string;
   readonly #context: SocketContext;
   readonly #nonce: string | undefined;
   readonly #credentials: AppCredentials | undefined;
+  readonly #rate: MessageRate;
+  readonly #forgeryAnswers = new TokenBucket(1, 1);
   #state: State = { name: "upgrading" };
 
   /**
    * @param nonce of the webhook that this dial answers, from the path.
    * @param credentials of an app that authenticated by its upgrade headers.
+   * @param peer the address that it dialled from.
    */
-  constructor(context: SocketContext, nonce: string | undefined, credentials: AppCredentials | undefined) {
+  constructor(
+    context: SocketContext,
+    nonce: string | undefined,
+    credentials: AppCredentials | undefined,
+    peer: string,
+  ) {
+    this.peer = peer;
+    this.#rate = new MessageRate(context, "app");
     this.#context = context;
     this.#nonce = nonce;
     this.#credentials = credentials;
@@ -83,6 +98,7 @@ export class AppSocket implements AppPort {
       return;
     }
     this.#context.metrics.messagesIn.inc({ side: "app" });
+    if (!this.#isReadable(frame)) return;
     const parsed = parseAppMessage(frame);
     if (state.phase.name === "greeting") {
       if (parsed.kind === "message" && parsed.message.type === "tpa_connection_init") {
@@ -96,26 +112,20 @@ export class AppSocket implements AppPort {
     if (parsed.kind !== "message") {
       this.#context.reject("app", parsed.kind, "type" in parsed ? parsed.type : undefined);
       if (parsed.kind === "invalid") {
-        const { type, frame: request, problem } = parsed;
-        this.send(answerToBadRequest(type, request, problem, state.phase.packageName), "control");
+        this.#refuse(state.phase, parsed);
       }
       return;
     }
     this.#act(state.phase, parsed.message);
   }
 
-  /** A protocol pong came. */
-  ponged(): void {
-    if (this.#state.name === "open") this.#state.connection.answered();
+  /** What the transport reports to by itself: pongs, room to send, the end. Undefined before and after. */
+  get connection(): OpenSocket | undefined {
+    return this.#state.name === "open" ? this.#state.connection : undefined;
   }
 
-  drained(): void {
-    if (this.#state.name === "open") this.#state.connection.queue.drained();
-  }
-
-  /** The connection has ended, whoever ended it. */
-  closed(): void {
-    if (this.#state.name === "open") this.#state.connection.closed();
+  get queuedBytes(): number {
+    return this.#state.name === "open" ? this.#state.connection.queue.queuedBytes : 0;
   }
 
   send(message: ToApp, messageClass: MessageClass): SendResult {
@@ -149,6 +159,20 @@ export class AppSocket implements AppPort {
   /** Closes for a restart of the server, at which the SDK dials again. */
   drain(): void {
     this.#hangUp(closes.restart, "restart");
+  }
+
+  /** Whether a frame is worth the reading: nobody may keep the main loop busy with it. */
+  #isReadable(frame: string): boolean {
+    const { appFrameBytes } = this.#context.limits;
+    const tooMany = () => {
+      this.send(refusalError("TOO_MANY_REQUESTS", "This app sends too many messages"), "control");
+    };
+    if (!this.#rate.admits(frame, tooMany)) return false;
+    if (!exceedsBytes(frame, appFrameBytes) || isDisplay(frame)) return true;
+    this.#context.reject("app", "oversized");
+    const problem = `Only a display may have more than ${appFrameBytes} bytes`;
+    this.send(refusalError("BAD_REQUEST", problem), "control");
+    return false;
   }
 
   /** Counts what comes before an init. False: it was too much, and the socket is closed. */
@@ -210,11 +234,27 @@ export class AppSocket implements AppPort {
     // Only the package name tells a forgery: the SDK itself sends session ids that are empty, doubled or made up.
     if ("packageName" in message && message.packageName !== phase.packageName) {
       this.#context.reject("app", "forged", message.type);
+      if (this.#forgeryAnswers.take(this.#context.clock.now())) {
+        this.send(
+          refusalError("PERMISSION_DENIED", "The message names another app as its sender"),
+          "control",
+        );
+      }
       return;
     }
     this.#context.contain("app_message", phase.session.userId, () =>
       phase.session.apps.receive(phase.packageName, phase.generation, message),
     );
+  }
+
+  /** Where the app waits for the answer elsewhere than on its socket, its session sees to that. */
+  #refuse(phase: Phase & { name: "accepted" }, { type, frame, problem }: BadRequest): void {
+    const { session, packageName, generation } = phase;
+    let answered = false;
+    this.#context.contain("app_message", session.userId, () => {
+      answered = session.apps.receiveBad(packageName, generation, type, frame, problem);
+    });
+    if (!answered) this.send(answerToBadRequest(type, frame, problem, packageName), "control");
   }
 
   #answer(state: Open, fault: Fault): void {
@@ -242,4 +282,12 @@ export class AppSocket implements AppPort {
       phase.session.apps.closed(phase.packageName, phase.generation),
     );
   }
+}
+
+/** Where apps write what a message is: behind no more than a timestamp, two ids and a package name. */
+const headChars = 512;
+
+/** Whether a frame says at its beginning that it is a display, found without reading the rest. */
+function isDisplay(frame: string): boolean {
+  return /"type"\s*:\s*"display_event"/.test(frame.slice(0, headChars));
 }

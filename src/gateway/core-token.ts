@@ -1,16 +1,20 @@
 import { jwtVerify, SignJWT } from "jose";
 import { canonicalUserId } from "../kernel/identity.ts";
+import type { Revocations } from "../store/store.ts";
 
 /** Pinned: a token that names another algorithm, `none` above all, is no token. */
 const algorithm = "HS256";
 
-/** Makes the token with which a user's glasses connect: as MentraOS clients expect it, without an expiry. */
-export async function mintCoreToken(secret: string, email: string): Promise<string> {
+/**
+ * Makes the token with which a user's glasses connect: as MentraOS clients expect it, without an expiry.
+ * @param issuedAt in seconds since 1970; now, if undefined.
+ */
+export async function mintCoreToken(secret: string, email: string, issuedAt?: number): Promise<string> {
   const userId = canonicalUserId(email);
   return new SignJWT({ email: userId, organizations: [], defaultOrg: null })
     .setProtectedHeader({ alg: algorithm, typ: "JWT" })
     .setSubject(userId)
-    .setIssuedAt()
+    .setIssuedAt(issuedAt)
     .sign(new TextEncoder().encode(secret));
 }
 
@@ -18,12 +22,20 @@ export type TokenCheck =
   | { readonly kind: "valid"; readonly userId: string }
   | { readonly kind: "invalid"; readonly code: "INVALID_TOKEN" | "TOKEN_WITHOUT_USER" };
 
-/** Checks a core token, its expiry too if it has one. Never rejects. */
-export async function verifyCoreToken(secret: string, token: string): Promise<TokenCheck> {
+/** Checks a core token, its expiry too if it has one, and that it was not revoked. Never rejects. */
+export async function verifyCoreToken(
+  secret: string,
+  token: string,
+  revocations: Revocations,
+): Promise<TokenCheck> {
   const claims = await verifiedClaims(secret, token);
   if (claims === undefined) return { kind: "invalid", code: "INVALID_TOKEN" };
-  const { email } = claims;
+  const { email, iat } = claims;
   const userId = typeof email === "string" ? canonicalUserId(email) : "";
+  const notBefore = revocations.get(userId);
+  if (notBefore !== undefined && !(typeof iat === "number" && iat >= notBefore)) {
+    return { kind: "invalid", code: "INVALID_TOKEN" };
+  }
   return userId === "" ? { kind: "invalid", code: "TOKEN_WITHOUT_USER" } : { kind: "valid", userId };
 }
 

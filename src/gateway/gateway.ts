@@ -8,6 +8,7 @@ import { GlassesSocket } from "./glasses-socket.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createHttpApi, type HttpApiParts } from "./http-api.ts";
 import { listenError } from "./listen-error.ts";
+import { peerAddress } from "./peer-address.ts";
 import type { PublicAddress } from "./public-address.ts";
 import type { Session } from "./sessions.ts";
 import { SocketContext } from "./socket-context.ts";
@@ -17,7 +18,7 @@ type GatewaySocket = GlassesSocket | AppSocket;
 type Server = Bun.Server<GatewaySocket>;
 
 export interface GatewayParts extends Omit<HttpApiParts, "draining" | "limits"> {
-  readonly config: Pick<Config, "host" | "port" | "tls" | "limits">;
+  readonly config: Pick<Config, "host" | "port" | "tls" | "limits" | "targets" | "metrics">;
   /** Told the port that the gateway listens on. */
   readonly address: PublicAddress;
 }
@@ -29,8 +30,12 @@ const requestSeconds = 60;
 
 const glassesPath = /^\/(?:glasses-ws|ws\/client)\/?$/;
 const appPath = /^\/(?:s\/([^/]+)\/)?app-ws\/?$/;
-/** The SDK derives its HTTP addresses from that of its socket, nonce and all. */
-const noncePrefix = /^\/s\/[^/]+(?=\/)/;
+/**
+ * The SDK derives its HTTP addresses from that of its socket, nonce and all. Only those that it calls are found there: what
+ * a proxy in front of this server keeps from the world must not have a second address.
+ */
+const noncePrefix =
+  /^\/s\/[^/]+(?=\/(?:api\/(?:sdk|public|transcripts|app-communication)\/|appsettings\/user\/|api\/(?:tts|auth\/exchange-user-token)\/?$))/;
 
 /**
  * The one server: both sockets natively, HTTP through Elysia.
@@ -38,7 +43,7 @@ const noncePrefix = /^\/s\/[^/]+(?=\/)/;
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #context: SocketContext;
-  readonly #http: (request: Request) => Promise<Response>;
+  readonly #http: (request: Request, peer: string) => Promise<Response>;
   readonly #server: Server;
   readonly #open = new Set<GatewaySocket>();
   #closing: Promise<void> | undefined;
@@ -121,24 +126,17 @@ export class Gateway {
           ws.data.opened(ws);
         },
         message(ws, frame) {
-          switch (ws.data.kind) {
-            case "glasses":
-              ws.data.received(frame);
-              return;
-            case "app":
-              ws.data.received(frame);
-              return;
-          }
+          ws.data.received(frame);
         },
         pong(ws) {
-          ws.data.ponged();
+          ws.data.connection?.answered();
         },
         drain(ws) {
-          ws.data.drained();
+          ws.data.connection?.queue.drained();
         },
         close(ws) {
           open.delete(ws.data);
-          ws.data.closed();
+          ws.data.connection?.closed();
         },
       },
     });
@@ -151,17 +149,18 @@ export class Gateway {
     if (app !== null) return this.#upgradeApp(request, server, app[1]);
     const prefix = noncePrefix.exec(url.pathname)?.[0] ?? "";
     // Elysia looks for the path from the twelfth character on, where that of a very short host has begun already.
-    if (prefix === "" && url.host.length >= 4) return this.#http(request);
+    const peer = peerOf(request, server);
+    if (prefix === "" && url.host.length >= 4) return this.#http(request, peer);
     url.host = "localhost";
     url.pathname = url.pathname.slice(prefix.length);
-    return this.#http(new Request(url.href, request));
+    return this.#http(new Request(url.href, request), peer);
   }
 
   /** Everything that can be refused is refused before the upgrade, where a client can read why. */
   async #upgradeGlasses(request: Request, server: Server, url: URL): Promise<Response | undefined> {
     const token = bearerToken(request.headers) ?? url.searchParams.get("token");
     if (!token) return this.#refuse("connection_error", new Fault("NO_TOKEN"));
-    const check = await verifyCoreToken(this.#parts.tokenSecret, token);
+    const check = await verifyCoreToken(this.#parts.tokenSecret, token, this.#parts.store.revocations);
     if (check.kind === "invalid") return this.#refuse("connection_error", new Fault(check.code));
     if (!asksForWebSocket(request)) return upgradeRequired();
     if (this.#context.draining) return this.#refuse("connection_error", new Fault("SHUTTING_DOWN"));
@@ -180,12 +179,13 @@ export class Gateway {
     server: Server,
     nonce: string | undefined,
   ): Promise<Response | undefined> {
+    const peer = peerOf(request, server);
     const check = await checkAppToken(this.#parts.tokenSecret, request.headers);
     if (check.kind === "invalid") return this.#refuse("tpa_connection_error", new Fault(check.code));
     if (!asksForWebSocket(request)) return upgradeRequired();
     if (this.#context.draining) return this.#refuse("tpa_connection_error", new Fault("SHUTTING_DOWN"));
     const credentials = check.kind === "valid" ? check.credentials : undefined;
-    return this.#upgrade(request, server, new AppSocket(this.#context, nonce, credentials));
+    return this.#upgrade(request, server, new AppSocket(this.#context, nonce, credentials, peer));
   }
 
   #upgrade(request: Request, server: Server, data: GatewaySocket): Response | undefined {
@@ -207,6 +207,11 @@ export class Gateway {
     this.#parts.log.error({ err: error }, "a request failed");
     return Response.json({ error: "INTERNAL_ERROR", message: "Internal error" }, { status: 500 });
   }
+}
+
+/** To be asked for before anything is awaited: afterwards the connection may be gone. */
+function peerOf(request: Request, server: Server): string {
+  return peerAddress(server.requestIP(request)?.address);
 }
 
 function asksForWebSocket(request: Request): boolean {

@@ -2,6 +2,7 @@ import { isoTime } from "../kernel/clock.ts";
 import type { GlassesPort, SendResult } from "../session/ports.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { type GlassesMessage, parseGlassesMessage, pong, type ToGlasses } from "../wire/glasses.ts";
+import { MessageRate } from "./message-rate.ts";
 import { OpenSocket } from "./open-socket.ts";
 import type { RawSocket } from "./send-queue.ts";
 import type { Session } from "./sessions.ts";
@@ -22,14 +23,15 @@ type State =
  * loaded before it opens, so that no early frame is lost.
  */
 export class GlassesSocket implements GlassesPort {
-  readonly kind = "glasses";
   readonly #context: SocketContext;
   readonly #session: Session;
+  readonly #rate: MessageRate;
   #state: State = { name: "upgrading" };
 
   constructor(context: SocketContext, session: Session) {
     this.#context = context;
     this.#session = session;
+    this.#rate = new MessageRate(context, "glasses");
   }
 
   opened(socket: RawSocket): void {
@@ -64,11 +66,16 @@ export class GlassesSocket implements GlassesPort {
       return;
     }
     this.#context.metrics.messagesIn.inc({ side: "glasses" });
+    const tooMany = () => {
+      this.send({ type: "connection_error", code: "TOO_MANY_REQUESTS", message: "Too many messages" });
+    };
+    if (!this.#rate.admits(frame, tooMany)) return;
     if (exceedsBytes(frame, limits.glassesFrameBytes)) {
       this.#context.reject("glasses", "oversized");
       return;
     }
     const parsed = parseGlassesMessage(frame);
+    if (parsed.kind === "unknown" && this.#relay(generation, parsed.type, parsed.frame)) return;
     if (parsed.kind !== "message") {
       this.#context.reject("glasses", parsed.kind, "type" in parsed ? parsed.type : undefined);
       return;
@@ -76,18 +83,9 @@ export class GlassesSocket implements GlassesPort {
     this.#act(state, generation, parsed.message);
   }
 
-  /** A protocol pong came. */
-  ponged(): void {
-    if (this.#state.name === "open") this.#state.connection.answered();
-  }
-
-  drained(): void {
-    if (this.#state.name === "open") this.#state.connection.queue.drained();
-  }
-
-  /** The connection has ended, whoever ended it. */
-  closed(): void {
-    if (this.#state.name === "open") this.#state.connection.closed();
+  /** What the transport reports to by itself: pongs, room to send, the end. Undefined before and after. */
+  get connection(): OpenSocket | undefined {
+    return this.#state.name === "open" ? this.#state.connection : undefined;
   }
 
   send(message: ToGlasses): SendResult {
@@ -102,6 +100,13 @@ export class GlassesSocket implements GlassesPort {
     return message.type === "display_event"
       ? queue.sendLatest(message.view, text, "display", 0)
       : queue.send(text);
+  }
+
+  probe(onSilent: () => void): void {
+    if (this.#state.name !== "open") return;
+    this.#state.connection.probe(() => {
+      this.#context.contain("glasses_probe", this.#session.userId, onSilent);
+    });
   }
 
   close(close: Close): void {
@@ -128,6 +133,15 @@ export class GlassesSocket implements GlassesPort {
           this.#session.receiveGlasses(generation, message),
         );
     }
+  }
+
+  /** Whether somebody hears messages of a type that is not known here. */
+  #relay(generation: number, type: string, frame: object): boolean {
+    let heard = false;
+    this.#context.contain("glasses_message", this.#session.userId, () => {
+      heard = this.#session.receiveUnknown(generation, type, frame);
+    });
+    return heard;
   }
 
   #hangUp(close: Close, cause: string): void {

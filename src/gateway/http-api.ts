@@ -11,16 +11,25 @@ import { serverApi } from "./api/server.ts";
 import { settingApi } from "./api/settings.ts";
 import { storageApi } from "./api/storage.ts";
 import { ttsApi } from "./api/tts.ts";
+import { userApi } from "./api/users.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 
 export type { HealthReport } from "./api/api-parts.ts";
 
-export type HttpApiParts = Omit<ApiParts, "rates">;
+export type HttpApiParts = Omit<ApiParts, "rates" | "peerOf">;
 
-/** Everything the server says over HTTP apart from upgrades. Answers always; a failure inside is a bare 500. */
-export function createHttpApi(given: HttpApiParts): (request: Request) => Promise<Response> {
+/**
+ * Everything the server says over HTTP apart from upgrades. Answers always; a failure inside is a bare 500.
+ * @returns takes a request and the address of the peer that it came from.
+ */
+export function createHttpApi(given: HttpApiParts): (request: Request, peer: string) => Promise<Response> {
   const { clock, limits, log, metrics } = given;
-  const parts: ApiParts = { ...given, rates: new RateLimiter(clock, limits.rateKeys) };
+  const peers = new WeakMap<Request, string>();
+  const parts: ApiParts = {
+    ...given,
+    rates: new RateLimiter(clock, limits.rateKeys),
+    peerOf: (request) => peers.get(request) ?? "",
+  };
   const api = new Elysia()
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") {
@@ -40,6 +49,10 @@ export function createHttpApi(given: HttpApiParts): (request: Request) => Promis
     .use(sdkApi(parts))
     .use(ttsApi(parts))
     .use(accountApi(parts))
-    .use(adminApi(parts));
-  return (request) => Promise.resolve(api.handle(request));
+    .use(adminApi(parts))
+    .use(userApi(parts));
+  return (request, peer) => {
+    peers.set(request, peer);
+    return Promise.resolve(api.handle(request));
+  };
 }

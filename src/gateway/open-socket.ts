@@ -21,6 +21,7 @@ export class OpenSocket {
   readonly #parts: OpenSocketParts;
   readonly #life: PeerLife;
   readonly #stopBeat: Stop;
+  readonly #probes = new Set<Stop>();
   #beats = 0;
   #open = true;
 
@@ -48,6 +49,26 @@ export class OpenSocket {
     this.#life.answered(this.#parts.context.clock.now());
   }
 
+  /**
+   * Pings at once, and calls back if nothing at all comes for `probeAnswerMs`. Does nothing where pongs are not known to
+   * arrive: silence proves nothing there.
+   */
+  probe(onSilent: () => void): void {
+    const { clock, limits } = this.#parts.context;
+    if (!this.#open || !this.#life.answers) return;
+    const { signs } = this.#life;
+    this.#parts.socket.ping(String(++this.#beats));
+    const arm = (delayMs: number, then: () => void) => {
+      const stop = clock.after(delayMs, () => {
+        this.#probes.delete(stop);
+        if (this.#life.signs === signs) then();
+      });
+      this.#probes.add(stop);
+    };
+    // After a stall of this loop the answer may be waiting to be read: it is, before the second time comes.
+    arm(limits.probeAnswerMs, () => arm(0, onSilent));
+  }
+
   /** Ends the connection from this side. Without a close code it is cut: a dead peer reads none. Safe to call twice. */
   hangUp(close: Close | undefined, cause: string): void {
     if (!this.#open) return;
@@ -73,6 +94,8 @@ export class OpenSocket {
     context.metrics.socketsClosed.inc({ side, cause });
     this.#open = false;
     this.#stopBeat();
+    for (const stop of this.#probes) stop();
+    this.#probes.clear();
     this.queue.close();
     this.#gauge.dec();
     return onEnd();

@@ -7,6 +7,7 @@ import type { Limits } from "../kernel/limits.ts";
 export class PeerLife {
   #heardMs: number;
   #answers = false;
+  #signs = 0;
 
   constructor(nowMs: number) {
     this.#heardMs = nowMs;
@@ -15,12 +16,23 @@ export class PeerLife {
   /** Bytes came in. */
   heard(nowMs: number): void {
     this.#heardMs = nowMs;
+    this.#signs++;
   }
 
   /** A sign came that the peer sends by itself at least as often as it is pinged: a pong, or a ping of its own. */
   answered(nowMs: number): void {
-    this.#heardMs = nowMs;
+    this.heard(nowMs);
     this.#answers = true;
+  }
+
+  /** Whether the peer has ever answered, so that its silence means something. */
+  get answers(): boolean {
+    return this.#answers;
+  }
+
+  /** How often bytes have come in. */
+  get signs(): number {
+    return this.#signs;
   }
 
   isDead(nowMs: number, limits: Limits): boolean {

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { PhotoNews } from "../session/ports.ts";
 import { photoFailure } from "../wire/photo-response.ts";
+import { bodyPieces, TooManyChunks } from "./body-pieces.ts";
 import { imageType } from "./image-type.ts";
 import { MultipartReader, type PartHead } from "./multipart-reader.ts";
 
@@ -41,6 +42,19 @@ export async function readPhotoUpload(
   mostBytes: number,
   signal: AbortSignal,
 ): Promise<PhotoUpload | UploadProblem> {
+  try {
+    return await readUpload(request, mostBytes, signal);
+  } catch (error) {
+    if (error instanceof TooManyChunks) return problem(400, "TOO_MANY_CHUNKS", error.message);
+    throw error;
+  }
+}
+
+async function readUpload(
+  request: Request,
+  mostBytes: number,
+  signal: AbortSignal,
+): Promise<PhotoUpload | UploadProblem> {
   if (Number(request.headers.get("content-length") ?? 0) > mostBytes + fieldBytes) return tooLarge(mostBytes);
   const contentType = request.headers.get("content-type") ?? "";
   if (/^application\/json\b/i.test(contentType)) return readError(request, signal);
@@ -53,11 +67,11 @@ export async function readPhotoUpload(
       "Send multipart/form-data, or application/json for an error",
     );
   }
-  for await (const bytes of pieces(request, signal)) {
+  for await (const bytes of bodyPieces(request, signal)) {
     if (!reader.feed(bytes)) return problem(400, "MALFORMED_BODY", "This is no multipart form");
     if (form.problem !== undefined) return form.problem;
   }
-  if (signal.aborted) return problem(408, "TOO_LATE", "The picture is not waited for any more");
+  if (signal.aborted) return tooLate();
   if (!reader.complete) return problem(400, "MALFORMED_BODY", "The form was cut off");
   return form.result();
 }
@@ -129,10 +143,11 @@ function isPicture({ name, filename, mimeType }: PartHead): boolean {
 async function readError(request: Request, signal: AbortSignal): Promise<PhotoUpload | UploadProblem> {
   const decoder = new TextDecoder();
   let text = "";
-  for await (const bytes of pieces(request, signal)) {
+  for await (const bytes of bodyPieces(request, signal)) {
     text += decoder.decode(bytes, { stream: true });
     if (text.length > fieldBytes) return problem(413, "TOO_LARGE", "The body is too large");
   }
+  if (signal.aborted) return tooLate();
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -144,26 +159,12 @@ async function readError(request: Request, signal: AbortSignal): Promise<PhotoUp
   return { fields: new Map(), news: { kind: "failure", failure } };
 }
 
-/** The pieces of a body as they come; ends when the signal calls it off. */
-async function* pieces(request: Request, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = request.body?.getReader();
-  if (reader === undefined) return;
-  const cancel = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", cancel, { once: true });
-  try {
-    while (!signal.aborted) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener("abort", cancel);
-    cancel();
-  }
-}
-
 function tooLarge(mostBytes: number): UploadProblem {
   return problem(413, "PHOTO_TOO_LARGE", `A picture may have ${mostBytes / (1024 * 1024)} MB at most`);
+}
+
+function tooLate(): UploadProblem {
+  return problem(408, "TOO_LATE", "The upload is not waited for any more");
 }
 
 function notAPicture(): UploadProblem {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../kernel/config.ts";
 
@@ -25,6 +25,11 @@ export function loadSecrets(dataDir: string, config: Pick<Config, "tokenSecret" 
     tokenSecret: config.tokenSecret ?? keptSecret(dataDir, "token-secret", "token secret"),
     adminToken: config.adminToken ?? keptSecret(dataDir, "admin-token", "admin token"),
   };
+}
+
+/** Whether others on this machine can look into the data folder: it was there before, and with a more open mode. */
+export function isOpenToOthers(dataDir: string): boolean {
+  return (statSync(dataDir).mode & 0o077) !== 0;
 }
 
 function keptSecret(dataDir: string, name: string, what: string): string {

@@ -52,6 +52,11 @@ export class SendQueue {
     this.#options = options;
   }
 
+  /** What waits on the socket. */
+  get queuedBytes(): number {
+    return this.#options.socket.getBufferedAmount();
+  }
+
   /** Sends what must arrive. Finding no room for it gives the socket up. */
   send(text: string, messageClass = "control"): SendResult {
     if (this.#closed) return this.#drop(messageClass);

@@ -3,6 +3,7 @@
  * the sockets be tested without a session behind them.
  */
 import type { Fault } from "../kernel/faults.ts";
+import type { AppUser } from "../session/app-rooms.ts";
 import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
 import type { UserSession } from "../session/user-session.ts";
@@ -28,6 +29,8 @@ export interface Session {
   /** Makes `port` the session's socket and acknowledges it. Returns the generation that its frames are to carry. */
   attachGlasses(port: GlassesPort): number;
   receiveGlasses(generation: number, message: GlassesMessage): void;
+  /** A message of a type that is not known here. Returns whether anybody hears it. */
+  receiveUnknown(generation: number, type: string, message: object): boolean;
   /** Synchronous and O(1); the bytes are copied before it returns. */
   receiveAudio(generation: number, frame: Uint8Array): void;
   glassesClosed(generation: number): void;
@@ -41,6 +44,8 @@ export interface ApiSessions extends Sessions {
   getSession(userId: string): ApiSession | undefined;
   findAppSession(sessionId: string, packageName: string): ApiSession | undefined;
   all(): Iterable<ApiSession>;
+  /** Everybody for whom an app runs or is expected back, longest first. */
+  usersOf(packageName: string): readonly AppUser[];
 }
 
 /** A session as HTTP sees it: what the sockets need, and the managers that phones report to. */
@@ -63,6 +68,10 @@ export interface ApiSession
 export interface ApiSessionApps extends SessionApps {
   /** Whether there was something to stop. Its local effects are done when this returns. */
   stop(packageName: string, reason?: StopReason): boolean;
+  /** What the apps have heard since the session began, for operators. */
+  readonly history: Pick<UserSession["apps"]["history"], "all">;
+  /** The address that an app's socket comes from; undefined while it has none. */
+  peerOf(packageName: string): string | undefined;
   /** An app that runs or is expected back. */
   app(packageName: string): SessionApp | undefined;
   all(): readonly SessionApp[];
@@ -84,5 +93,13 @@ export interface SessionApps {
     port: AppPort,
   ): { readonly generation: number } | { readonly fault: Fault } | { readonly close: Close };
   receive(packageName: string, generation: number, message: AppMessage): void;
+  /** A request of a known type that could not be read. Returns whether it was answered. */
+  receiveBad(
+    packageName: string,
+    generation: number,
+    type: string,
+    request: object,
+    problem: string,
+  ): boolean;
   closed(packageName: string, generation: number): void;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
-import { hashedId } from "../kernel/identity.ts";
+import { type UserHash, userHash } from "../kernel/identity.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -14,16 +14,22 @@ export class SocketContext {
   readonly metrics: Metrics;
   readonly sessions: Sessions;
   readonly heartbeat: Heartbeat;
+  readonly #hashUser: UserHash;
   /** Set once the gateway drains: sockets that open later are sent away. */
   draining = false;
 
-  constructor(parts: Pick<SocketContext, "clock" | "limits" | "log" | "metrics" | "sessions" | "heartbeat">) {
+  constructor(
+    parts: Pick<SocketContext, "clock" | "limits" | "log" | "metrics" | "sessions" | "heartbeat"> & {
+      readonly tokenSecret: string;
+    },
+  ) {
     this.clock = parts.clock;
     this.limits = parts.limits;
     this.log = parts.log;
     this.metrics = parts.metrics;
     this.sessions = parts.sessions;
     this.heartbeat = parts.heartbeat;
+    this.#hashUser = userHash(parts.tokenSecret);
   }
 
   /** Runs what must not bring down a socket or the process. Returns whether it went through. */
@@ -33,7 +39,7 @@ export class SocketContext {
       return true;
     } catch (error) {
       this.metrics.errors.inc({ where });
-      this.log.error({ user: userId && hashedId(userId), where, err: error }, "an error was contained");
+      this.log.error({ user: userId && this.#hashUser(userId), where, err: error }, "an error was contained");
       return false;
     }
   }

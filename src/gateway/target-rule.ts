@@ -17,13 +17,15 @@ const networks: readonly (readonly [HostKind, BlockList])[] = [
   ["loopback", blockList(["127.0.0.0", 8, "ipv4"], ["::1", 128, "ipv6"])],
   [
     "linkLocal",
-    // Where clouds hand out a machine's credentials; one of them uses private space for it.
+    // Where clouds hand out a machine's credentials; some of them use private or public space for it.
     blockList(
       ["169.254.0.0", 16, "ipv4"],
       ["192.0.0.192", 32, "ipv4"],
       ["100.100.100.200", 32, "ipv4"],
+      ["168.63.129.16", 32, "ipv4"],
       ["fe80::", 10, "ipv6"],
       ["fd00:ec2::254", 128, "ipv6"],
+      ["fd20:ce::254", 128, "ipv6"],
     ),
   ],
   [
@@ -46,6 +48,9 @@ const networks: readonly (readonly [HostKind, BlockList])[] = [
       ["224.0.0.0", 3, "ipv4"],
       ["::", 128, "ipv6"],
       ["ff00::", 8, "ipv6"],
+      // IPv4 addresses in a wrapping that only a network's own gateway can open: NAT64 of local use, and Teredo.
+      ["64:ff9b:1::", 48, "ipv6"],
+      ["2001::", 32, "ipv6"],
     ),
   ],
 ];
@@ -71,10 +76,11 @@ export function hostKind(hostname: string): HostKind {
   return "public";
 }
 
-/** Prefixes under which an IPv6 address is another way to write an IPv4 one: mapped, compatible, NAT64 and 6to4. */
+/** Prefixes under which an IPv6 address is another way to write an IPv4 one: mapped, compatible, translated, NAT64 and 6to4. */
 const embeddings: readonly (readonly [prefix: readonly number[], at: number])[] = [
   [[0, 0, 0, 0, 0, 0xffff], 6],
   [[0, 0, 0, 0, 0, 0], 6],
+  [[0, 0, 0, 0, 0xffff, 0], 6],
   [[0x64, 0xff9b, 0, 0, 0, 0], 6],
   [[0x2002], 1],
 ];
@@ -146,7 +152,7 @@ export async function resolvedTargetProblem(
 function kindProblem(kind: HostKind, policy: TargetPolicy): string | undefined {
   if (policy === "all" || kind === "public" || kind === "name") return undefined;
   if (kind === "linkLocal") return "a link-local or metadata address";
-  if (kind === "unusable") return "an address that names no host";
+  if (kind === "unusable") return "an address that names no host of its own";
   return policy === "private" ? undefined : "a private address, which this server is set to refuse";
 }
 

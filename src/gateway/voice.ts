@@ -27,7 +27,14 @@ interface Job {
   readonly key: string;
   readonly phrase: Phrase;
   readonly result: PromiseWithResolvers<SpokenPhrase>;
+  /** Callers that still want it. */
+  waiters: number;
 }
+
+/** A phrase of up to this many characters goes before the longer ones: most are a word or a sentence. */
+const shortChars = 200;
+/** So many short ones may go before a long one that waits. */
+const shortsInARow = 8;
 
 /** What is done with the thread that speaks. It starts with the first phrase and speaks one at a time. */
 type State =
@@ -46,7 +53,10 @@ type State =
  */
 export class Voice {
   readonly #parts: VoiceParts;
-  readonly #waiting: Job[] = [];
+  /** What waits, in two queues with room of their own, so that long texts keep no short one out. */
+  readonly #short: Job[] = [];
+  readonly #long: Job[] = [];
+  #shortsInARow = 0;
   /** Phrases spoken and being spoken, by their key. */
   readonly #jobs = new Map<string, Job>();
   /** Least recently used first. */
@@ -59,8 +69,11 @@ export class Voice {
     this.#parts = parts;
   }
 
-  /** Speaks a phrase, at once if it was spoken lately. Never rejects. */
-  speak(phrase: Phrase): Promise<SpokenPhrase> {
+  /**
+   * Speaks a phrase, at once if it was spoken lately. Never rejects.
+   * @param signal that the caller has gone. What waits for its turn and is wanted by nobody is not spoken.
+   */
+  speak(phrase: Phrase, signal?: AbortSignal): Promise<SpokenPhrase> {
     const { metrics, limits } = this.#parts;
     const key = JSON.stringify([phrase.voice, phrase.speed, phrase.text]);
     const kept = this.#recent.get(key);
@@ -70,19 +83,21 @@ export class Voice {
       return Promise.resolve({ kind: "spoken", wav: kept });
     }
     const shared = this.#jobs.get(key);
-    if (shared !== undefined) return shared.result.promise;
+    if (shared !== undefined) return this.#wait(shared, signal);
     if (this.#state.name === "closed") {
       return Promise.resolve({ kind: "failed", detail: "the server is closing" });
     }
-    if (this.#waiting.length >= limits.ttsQueue) {
+    const queue = this.#queueOf(phrase);
+    if (queue.length >= limits.ttsQueue) {
       metrics.phrases.inc({ outcome: "busy" });
       return Promise.resolve({ kind: "busy" });
     }
-    const job: Job = { key, phrase, result: Promise.withResolvers() };
+    const job: Job = { key, phrase, result: Promise.withResolvers(), waiters: 0 };
     this.#jobs.set(key, job);
-    this.#waiting.push(job);
+    queue.push(job);
+    const spoken = this.#wait(job, signal);
     this.#next();
-    return job.result.promise;
+    return spoken;
   }
 
   /** Ends the thread; what waits is answered. Safe to call twice. */
@@ -96,13 +111,51 @@ export class Voice {
       result.resolve({ kind: "failed", detail: "the server is closing" });
     }
     this.#jobs.clear();
-    this.#waiting.length = 0;
+    this.#short.length = 0;
+    this.#long.length = 0;
     this.#recent.clear();
+  }
+
+  #queueOf({ text }: Phrase): Job[] {
+    return text.length <= shortChars ? this.#short : this.#long;
+  }
+
+  async #wait(job: Job, signal: AbortSignal | undefined): Promise<SpokenPhrase> {
+    job.waiters++;
+    const leave = () => {
+      if (--job.waiters === 0) this.#drop(job);
+    };
+    if (signal?.aborted) leave();
+    signal?.addEventListener("abort", leave, { once: true });
+    try {
+      return await job.result.promise;
+    } finally {
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  /** Takes a job that nobody wants out of its queue. One that is being spoken is finished, and kept for who asks next. */
+  #drop(job: Job): void {
+    const queue = this.#queueOf(job.phrase);
+    const at = queue.indexOf(job);
+    if (at < 0) return;
+    queue.splice(at, 1);
+    this.#jobs.delete(job.key);
+    this.#parts.metrics.phrases.inc({ outcome: "dropped" });
+    job.result.resolve({ kind: "failed", detail: "nobody waits for it any more" });
+  }
+
+  /** Short ones first, and a long one now and then. */
+  #take(): Job | undefined {
+    const longsTurn = this.#shortsInARow >= shortsInARow && this.#long.length > 0;
+    const short = longsTurn ? undefined : this.#short.shift();
+    this.#shortsInARow = short === undefined ? 0 : this.#shortsInARow + 1;
+    return short ?? this.#long.shift();
   }
 
   #next(): void {
     if (this.#state.name !== "idle") return;
-    const job = this.#waiting.shift();
+    const job = this.#take();
     if (job === undefined) return;
     const { clock, limits } = this.#parts;
     const worker = this.#state.worker ?? this.#start();

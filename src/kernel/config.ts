@@ -31,6 +31,8 @@ export interface Config {
   readonly photoRelay: "auto" | "always" | "never";
   /** The addresses that webhooks and pictures may go to. */
   readonly targets: "public" | "private" | "all";
+  /** Who may read `/metrics`: everybody, whoever has the admin token, or nobody. */
+  readonly metrics: "open" | "admin" | "off";
   readonly limits: Limits;
 }
 
@@ -196,6 +198,12 @@ const settings = {
     "Where webhooks and pictures may go: public addresses, private and loopback ones too, or all",
     oneOf("public", "private", "all"),
   ),
+  metrics: setting(
+    "METRICS",
+    "open",
+    "Who may read /metrics: anybody (open), whoever has the admin token (admin), or nobody (off)",
+    oneOf("open", "admin", "off"),
+  ),
   maxSessions: setting(
     "MAX_SESSIONS",
     String(limits.maxSessions),
@@ -278,6 +286,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     builtInDashboard: v.builtInDashboard,
     photoRelay: v.photoRelay,
     targets: v.targets,
+    metrics: v.metrics,
     limits: {
       ...limits,
       maxSessions: v.maxSessions,

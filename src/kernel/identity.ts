@@ -1,8 +1,16 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
-/** A short stable hash of a user id, for logs: correlates lines of one user without naming the person. */
-export function hashedId(userId: string): string {
-  return createHash("sha256").update(userId).digest("base64url").slice(0, 10);
+/** A short hash of a user id, for logs: correlates lines of one user without naming the person. */
+export type UserHash = (userId: string) => string;
+
+/**
+ * Hashes that only this server can make: whoever reads its logs and guesses an e-mail address cannot tell whether it is
+ * among them.
+ * @param secret of this server. The key is made from it, so the hashes tell nothing about it.
+ */
+export function userHash(secret: string): UserHash {
+  const key = createHmac("sha256", secret).update("user ids in logs").digest();
+  return (userId) => createHmac("sha256", key).update(userId).digest("base64url").slice(0, 10);
 }
 
 /** SHA-256 as lower-case hex: how API keys are stored. */

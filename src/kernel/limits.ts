@@ -8,6 +8,11 @@ export const limits = {
   messageBytes: 16 * 1024 * 1024,
   /** A glasses frame, text or binary, over this is dropped and counted. */
   glassesFrameBytes: 64 * 1024,
+  /** Text messages of one socket, other than pings: this many at once, and this many a second. */
+  messageBurst: 1_000,
+  messagesPerSecond: 200,
+  /** A text frame of an app over this is dropped and counted, unless it is a display, which may carry a bitmap. */
+  appFrameBytes: 64 * 1024,
   /** All that an app socket may send before its init is accepted. */
   appPreInitBytes: 64 * 1024,
   /** An app socket that has not sent a valid init by then is closed. */
@@ -21,6 +26,8 @@ export const limits = {
   silenceMs: 30_000,
   /** Any glasses socket that has been silent for this long is dead. */
   longSilenceMs: 15 * 60_000,
+  /** A socket whose peer is known to answer pings, and on which nothing comes for this long after one, is taken for dead. */
+  probeAnswerMs: 2_000,
   /** What a drain gives sockets to take their last frames. */
   drainMs: 500,
 
@@ -29,10 +36,16 @@ export const limits = {
   httpBodyBytes: 11 * 1024 * 1024,
   /** A JSON body, where an endpoint does not say otherwise. */
   jsonBodyBytes: 256 * 1024,
+  /** From then on no more of a JSON body is read. */
+  bodyMs: 30_000,
+  /** The same for any body of a sender that has not yet said who it is. */
+  anonymousBodyMs: 5_000,
   userRequestsPerMinute: 600,
   /** By key, for all users of the app together. */
   appRequestsPerMinute: 1_200,
-  /** Users and apps whose rates are remembered. */
+  /** By address, for what needs no credentials. Behind a reverse proxy all callers have the proxy's address. */
+  peerRequestsPerMinute: 3_000,
+  /** Users, apps and addresses whose rates are remembered. */
   rateKeys: 10_000,
   /** How long a token for an app's web page may be redeemed. */
   webviewTokenMs: 60_000,
@@ -45,6 +58,8 @@ export const limits = {
   storageKeyChars: 1_024,
   /** Keys and values of one user and one app together. */
   storageBytes: 1024 * 1024,
+  /** Of one app for all of its users. */
+  storageAppBytes: 256 * 1024 * 1024,
   /** A batch as JSON, whose escapes take room as well. */
   storageBodyBytes: 2 * 1024 * 1024,
 
@@ -66,6 +81,8 @@ export const limits = {
   /** After the loss of an app's socket, the first webhook: by then the SDK's own two dials have passed. */
   appNudgeMs: 3_500,
   appStartMs: 20_000,
+  /** A start that takes longer than this is reported, though it goes on. */
+  appStartSlowMs: 5_000,
   /** An app that connects after its start has timed out is still welcome for this long. */
   appLateJoinMs: 60_000,
   webhookMs: 30_000,
@@ -76,12 +93,16 @@ export const limits = {
   /** How long a returning app may take to come back before the server gives it up. */
   resurrectionMs: 5 * 60_000,
   subscriptionsPerApp: 64,
+  /** Changes to what an app hears that are kept for operators. */
+  subscriptionHistory: 50,
   /** An empty list this soon after a connect is held back: the SDK sends one before its handlers exist. */
   emptySubscriptionMs: 8_000,
   /** How long the former list stays in force after such an empty one. */
   provisionalMs: 2_000,
   outboxEvents: 512,
   outboxBytes: 1024 * 1024,
+  /** Of what waited for an app, so much goes to its new socket in one turn of the main loop. */
+  replayPieceBytes: 64 * 1024,
   /** Sleeping apps are woken one after the other; one that does not come holds the next one up for no longer than this. */
   appWakeMs: 1_000,
   /** An app that could not be brought back is tried again after this long, ten times, then every `parkedRarelyMs`. */
@@ -92,6 +113,7 @@ export const limits = {
   // Servers of apps that are down, each for all users together
   /** The health of one is looked at this often at first: long enough for a deployment to be over. */
   probeOftenMs: 2_000,
+  /** Twice the 2 min of an ordinary deployment: even after one of 200 s the apps are to be back within 3 s. */
   probeOftenForMs: 4 * 60_000,
   /** Then this often. */
   probeSometimesMs: 60_000,
@@ -114,7 +136,7 @@ export const limits = {
   appMessagesPerSecond: 20,
   /** A message to many users is handed out in pieces of this many. */
   appMessageBatch: 50,
-  /** Messages waiting to be handed out, of all apps; one more is refused. */
+  /** Messages waiting to be handed out, of one app; one more is refused. */
   appMessageQueue: 1_000,
   roomsPerPackage: 1_000,
   /** Rooms that one app of one user is in. */

@@ -1,17 +1,22 @@
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, SettingScope, Store, UserRecord, Values } from "./store.ts";
+import type { AppRecord, SettingScope, StorageRoom, Store, UserRecord, Values } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
 
 /** A store that forgets everything with the process. For tests. */
 export class MemoryStore implements Store {
   readonly apps = new MemoryCatalogue();
+  readonly revocations = new Map<string, number>();
   readonly #users = new Map<string, UserRecord>();
   /** Entries by user and app. */
   readonly #storage = new Map<string, Map<string, string>>();
 
   loadUser(userId: string): Promise<UserRecord> {
     return Promise.resolve(this.#user(userId));
+  }
+
+  saveUser(userId: string): void {
+    this.#users.set(userId, this.#user(userId));
   }
 
   saveAudioFormat(userId: string, format: AudioFormat): void {
@@ -54,10 +59,16 @@ export class MemoryStore implements Store {
     userId: string,
     packageName: string,
     entries: Readonly<Record<string, string>>,
-    mostBytes: number,
+    most: StorageRoom,
   ): Promise<boolean> {
     const after = new Map([...this.#entries(userId, packageName), ...Object.entries(entries)]);
-    const fits = storedBytes(after) <= mostBytes;
+    const others = [...this.#storage].filter(([id]) => {
+      const [user, app] = JSON.parse(id);
+      return app === packageName && user !== userId;
+    });
+    const bytes = storedBytes(after);
+    const appBytes = others.reduce((sum, [, kept]) => sum + storedBytes(kept), bytes);
+    const fits = bytes <= most.userBytes && appBytes <= most.appBytes;
     if (fits && after.size > 0) this.#storage.set(storageId(userId, packageName), after);
     return Promise.resolve(fits);
   }
@@ -80,6 +91,22 @@ export class MemoryStore implements Store {
   userIds(): Promise<readonly string[]> {
     const keepers = [...this.#storage.keys()].map((id): string => JSON.parse(id)[0]);
     return Promise.resolve([...new Set([...this.#users.keys(), ...keepers])].sort());
+  }
+
+  async knowsUser(userId: string): Promise<boolean> {
+    return (await this.userIds()).includes(userId);
+  }
+
+  async removeUser(userId: string): Promise<boolean> {
+    const known = await this.knowsUser(userId);
+    this.#users.delete(userId);
+    for (const id of this.#storage.keys()) if (JSON.parse(id)[0] === userId) this.#storage.delete(id);
+    return known;
+  }
+
+  revokeTokens(userId: string, notBefore: number): Promise<void> {
+    this.revocations.set(userId, notBefore);
+    return Promise.resolve();
   }
 
   flush(): Promise<void> {

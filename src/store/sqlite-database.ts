@@ -1,50 +1,8 @@
 import { Database } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
-import type { AppRecord, SettingScope, UserRecord, UserSettings, Values } from "./store.ts";
-
-/** Each entry takes the schema from its index to the next; `user_version` says how many have run. Append only. */
-const migrations = [
-  `CREATE TABLE app (
-     package_name TEXT PRIMARY KEY,
-     name TEXT NOT NULL,
-     public_url TEXT NOT NULL,
-     type TEXT NOT NULL CHECK (type IN ('standard', 'background')),
-     api_key_hash TEXT NOT NULL,
-     permissions TEXT NOT NULL
-   ) STRICT;
-   CREATE TABLE user (
-     user_id TEXT PRIMARY KEY,
-     audio_format TEXT NOT NULL
-   ) STRICT;
-   CREATE TABLE wanted_app (
-     position INTEGER PRIMARY KEY AUTOINCREMENT,
-     user_id TEXT NOT NULL,
-     package_name TEXT NOT NULL,
-     UNIQUE (user_id, package_name)
-   ) STRICT;`,
-  // What an app's record holds beside the columns, what users have set, what they installed, what apps keep for them.
-  `ALTER TABLE app ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
-   CREATE TABLE setting (
-     user_id TEXT NOT NULL,
-     scope TEXT NOT NULL,
-     key TEXT NOT NULL,
-     value TEXT NOT NULL,
-     PRIMARY KEY (user_id, scope, key)
-   ) STRICT, WITHOUT ROWID;
-   CREATE TABLE installation (
-     user_id TEXT NOT NULL,
-     package_name TEXT NOT NULL,
-     installed INTEGER NOT NULL CHECK (installed IN (0, 1)),
-     PRIMARY KEY (user_id, package_name)
-   ) STRICT, WITHOUT ROWID;
-   CREATE TABLE storage (
-     user_id TEXT NOT NULL,
-     package_name TEXT NOT NULL,
-     key TEXT NOT NULL,
-     value TEXT NOT NULL,
-     PRIMARY KEY (user_id, package_name, key)
-   ) STRICT;`,
-] as const;
+import { migrate, tablesOfUsers } from "./schema.ts";
+import type { AppRecord, SettingScope, StorageRoom, UserRecord, UserSettings, Values } from "./store.ts";
 
 /** How long a write waits for another process to finish its own. */
 const busyMs = 5_000;
@@ -80,6 +38,7 @@ export class SqliteDatabase {
   constructor(file: string) {
     let database: Database | undefined;
     try {
+      keepPrivate(file);
       database = new Database(file, { create: true, readwrite: true, strict: true });
       database.run(`PRAGMA busy_timeout = ${busyMs}`);
       database.run("PRAGMA journal_mode = WAL");
@@ -160,11 +119,52 @@ export class SqliteDatabase {
   userIds(): string[] {
     return this.#database
       .query<{ user_id: string }, []>(
-        `SELECT user_id FROM user UNION SELECT user_id FROM wanted_app UNION SELECT user_id FROM setting
-         UNION SELECT user_id FROM installation UNION SELECT user_id FROM storage ORDER BY user_id`,
+        `${tablesOfUsers.map((table) => `SELECT user_id FROM ${table}`).join(" UNION ")} ORDER BY user_id`,
       )
       .all()
       .map(({ user_id }) => user_id);
+  }
+
+  /** Whether anything is kept of a user. */
+  knowsUser(userId: string): boolean {
+    const sql = tablesOfUsers.map((table) => `EXISTS (SELECT 1 FROM ${table} WHERE user_id = $userId)`);
+    const row = this.#database
+      .query<{ known: number }, { userId: string }>(`SELECT ${sql.join(" OR ")} AS known`)
+      .get({ userId });
+    return row?.known === 1;
+  }
+
+  /** Forgets all but revocations. Whether there was anything. */
+  removeUser(userId: string): boolean {
+    let removed = 0;
+    this.#database
+      .transaction(() => {
+        for (const table of tablesOfUsers) {
+          removed += this.#database.query(`DELETE FROM ${table} WHERE user_id = ?`).run(userId).changes;
+        }
+      })
+      .immediate();
+    return removed > 0;
+  }
+
+  /** From when on tokens are good, by user, in seconds since 1970. */
+  revocations(): Map<string, number> {
+    const rows = this.#database
+      .query<{ user_id: string; not_before: number }, []>("SELECT user_id, not_before FROM revocation")
+      .all();
+    return new Map(rows.map(({ user_id, not_before }) => [user_id, not_before]));
+  }
+
+  revokeTokens(userId: string, notBefore: number): void {
+    this.#database
+      .query("INSERT OR REPLACE INTO revocation (user_id, not_before) VALUES (?, ?)")
+      .run(userId, notBefore);
+  }
+
+  saveUser(userId: string): void {
+    this.#database
+      .query("INSERT OR IGNORE INTO user (user_id, audio_format) VALUES (?, ?)")
+      .run(userId, writeFormat(defaultAudioFormat));
   }
 
   /** Keeps one value; `undefined` forgets it. */
@@ -197,12 +197,12 @@ export class SqliteDatabase {
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
   }
 
-  /** Adds and replaces entries, all or none. Returns whether they fit in `mostBytes` together with what was there. */
+  /** Adds and replaces entries, all or none. Returns whether they fit together with what was there. */
   saveStorage(
     userId: string,
     packageName: string,
     entries: Readonly<Record<string, string>>,
-    mostBytes: number,
+    most: StorageRoom,
   ): boolean {
     const insert = this.#database.query(
       "INSERT OR REPLACE INTO storage (user_id, package_name, key, value) VALUES (?, ?, ?, ?)",
@@ -211,12 +211,16 @@ export class SqliteDatabase {
       `SELECT SUM(octet_length(key) + octet_length(value)) AS bytes
        FROM storage WHERE user_id = ? AND package_name = ?`,
     );
+    const sizeOfApp = this.#database.query<{ bytes: number | null }, [string]>(
+      "SELECT SUM(octet_length(key) + octet_length(value)) AS bytes FROM storage WHERE package_name = ?",
+    );
     const tooMuch = Symbol("too much");
     try {
       this.#database
         .transaction(() => {
           for (const [key, value] of Object.entries(entries)) insert.run(userId, packageName, key, value);
-          if ((size.get(userId, packageName)?.bytes ?? 0) > mostBytes) throw tooMuch;
+          if ((size.get(userId, packageName)?.bytes ?? 0) > most.userBytes) throw tooMuch;
+          if ((sizeOfApp.get(packageName)?.bytes ?? 0) > most.appBytes) throw tooMuch;
         })
         .immediate();
     } catch (error) {
@@ -287,21 +291,15 @@ export class SqliteDatabase {
   }
 }
 
-function migrate(database: Database): void {
-  // Immediate: of two processes that start at once, the second waits and then finds nothing left to do.
-  database
-    .transaction(() => {
-      const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
-      const version = row?.user_version ?? 0;
-      if (version > migrations.length) {
-        throw new Error(
-          `it was written by a newer version (schema ${version}, this one knows ${migrations.length})`,
-        );
-      }
-      for (const migration of migrations.slice(version)) database.run(migration);
-      database.run(`PRAGMA user_version = ${migrations.length}`);
-    })
-    .immediate();
+/**
+ * What users set and what apps keep for them is nobody else's on this machine. SQLite gives the files that it makes beside
+ * the database the database's own mode.
+ */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
+  for (const each of [file, `${file}-wal`, `${file}-shm`]) {
+    if (existsSync(each) && (statSync(each).mode & 0o077) !== 0) chmodSync(each, 0o600);
+  }
 }
 
 /** Before the package name, in the scope of an app's settings. */

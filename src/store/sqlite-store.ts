@@ -5,7 +5,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import { SupervisedWorker } from "../kernel/supervised-worker.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, SettingScope, Store, UserRecord } from "./store.ts";
+import type { AppRecord, Revocations, SettingScope, StorageRoom, Store, UserRecord } from "./store.ts";
 import type { StoreAnswer, StoreCommand, StoreReport } from "./store-messages.ts";
 
 interface Waiting {
@@ -28,6 +28,8 @@ export interface SqliteStoreParts {
  */
 export class SqliteStore implements Store {
   readonly apps = new MemoryCatalogue();
+  readonly revocations: Revocations = { get: (userId) => this.#notBefore.get(userId) };
+  #notBefore: ReadonlyMap<string, number> = new Map();
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #file: string;
@@ -82,6 +84,10 @@ export class SqliteStore implements Store {
     return answer.user;
   }
 
+  saveUser(userId: string): void {
+    this.#save({ kind: "saveUser", userId });
+  }
+
   saveAudioFormat(userId: string, format: AudioFormat): void {
     this.#save({ kind: "saveAudioFormat", userId, format });
   }
@@ -110,9 +116,9 @@ export class SqliteStore implements Store {
     userId: string,
     packageName: string,
     entries: Readonly<Record<string, string>>,
-    mostBytes: number,
+    most: StorageRoom,
   ): Promise<boolean> {
-    return (await this.#ask({ kind: "writeStorage", userId, packageName, entries, mostBytes })) === true;
+    return (await this.#ask({ kind: "writeStorage", userId, packageName, entries, most })) === true;
   }
 
   async deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void> {
@@ -125,6 +131,18 @@ export class SqliteStore implements Store {
       throw new Error("the store answered without users");
     }
     return answer.userIds;
+  }
+
+  async knowsUser(userId: string): Promise<boolean> {
+    return (await this.#ask({ kind: "knowsUser", userId })) === true;
+  }
+
+  async removeUser(userId: string): Promise<boolean> {
+    return (await this.#ask({ kind: "removeUser", userId })) === true;
+  }
+
+  async revokeTokens(userId: string, notBefore: number): Promise<void> {
+    await this.#ask({ kind: "revokeTokens", userId, notBefore });
   }
 
   async saveApp(app: AppRecord): Promise<void> {
@@ -207,6 +225,10 @@ export class SqliteStore implements Store {
   #receive(report: StoreReport): void {
     if (report.kind === "catalogue") {
       this.apps.replace(report.apps);
+      return;
+    }
+    if (report.kind === "revocations") {
+      this.#notBefore = report.notBefore;
       return;
     }
     const waiting = this.#waiting.get(report.id);

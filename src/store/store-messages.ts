@@ -1,10 +1,11 @@
 import type { AudioFormat } from "../wire/audio-format.ts";
-import type { AppRecord, SettingScope, UserRecord } from "./store.ts";
+import type { AppRecord, SettingScope, StorageRoom, UserRecord } from "./store.ts";
 
 /** What the main thread asks of the store's thread. Each is answered once, by a report of the same `id`. */
 export type StoreCommand = { readonly id: number } & (
   | { readonly kind: "open"; readonly file: string }
   | { readonly kind: "loadUser"; readonly userId: string }
+  | { readonly kind: "saveUser"; readonly userId: string }
   | { readonly kind: "saveAudioFormat"; readonly userId: string; readonly format: AudioFormat }
   | {
       readonly kind: "saveWantedApp";
@@ -31,7 +32,7 @@ export type StoreCommand = { readonly id: number } & (
       readonly userId: string;
       readonly packageName: string;
       readonly entries: Readonly<Record<string, string>>;
-      readonly mostBytes: number;
+      readonly most: StorageRoom;
     }
   | {
       readonly kind: "deleteStorage";
@@ -40,6 +41,9 @@ export type StoreCommand = { readonly id: number } & (
       readonly key: string | undefined;
     }
   | { readonly kind: "userIds" }
+  | { readonly kind: "knowsUser"; readonly userId: string }
+  | { readonly kind: "removeUser"; readonly userId: string }
+  | { readonly kind: "revokeTokens"; readonly userId: string; readonly notBefore: number }
   | { readonly kind: "saveApp"; readonly app: AppRecord }
   | { readonly kind: "removeApp"; readonly packageName: string }
   /** Commands are carried out in order, so the answer says that all before it are done. */
@@ -58,5 +62,7 @@ export type StoreAnswer =
 export type StoreReport =
   | { readonly kind: "done"; readonly id: number; readonly value?: StoreAnswer }
   | { readonly kind: "failed"; readonly id: number; readonly message: string }
+  /** All revocations, after opening and after every change. */
+  | { readonly kind: "revocations"; readonly notBefore: ReadonlyMap<string, number> }
   /** The whole catalogue, after opening and after every change of it, whoever made it. */
   | { readonly kind: "catalogue"; readonly apps: readonly AppRecord[] };

@@ -1,3 +1,4 @@
+import type { Stop } from "../kernel/stop.ts";
 import type { AppSetting, AppSettingGroup } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { HardwareRequirement } from "../wire/hardware.ts";
@@ -26,10 +27,19 @@ export interface AppRecord {
   readonly settings?: readonly (AppSetting | AppSettingGroup)[];
 }
 
+/** What has become of an app in the catalogue: it is new (no `former`), gone (no `app`), or another than before. */
+export interface CatalogueChange {
+  readonly packageName: string;
+  readonly former: AppRecord | undefined;
+  readonly app: AppRecord | undefined;
+}
+
 /** The app catalogue, in memory: look-ups never wait. */
 export interface AppCatalogue {
   get(packageName: string): AppRecord | undefined;
   all(): readonly AppRecord[];
+  /** Calls `listener` for each app that differs from before, whoever has changed it, once look-ups give what is new. */
+  onChange(listener: (change: CatalogueChange) => void): Stop;
 }
 
 /** Values by key; each is anything that JSON can hold. */
@@ -63,6 +73,8 @@ export interface UserRecord {
 export interface UserStore {
   /** The user's record; that of a user never seen before holds the defaults. */
   loadUser(userId: string): Promise<UserRecord>;
+  /** Remembers that there is such a user, with the defaults where nothing else is kept. */
+  saveUser(userId: string): void;
   saveAudioFormat(userId: string, format: AudioFormat): void;
   saveWantedApp(userId: string, packageName: string, wanted: boolean): void;
   /** Keeps one value; `undefined` forgets it. */
@@ -70,19 +82,28 @@ export interface UserStore {
   saveInstallation(userId: string, packageName: string, installed: boolean): void;
 }
 
+/** What keys and values may take together, as UTF-8. */
+export interface StorageRoom {
+  /** Of one user and one app. */
+  readonly userBytes: number;
+  /** Of one app, for all of its users. */
+  readonly appBytes: number;
+}
+
+/** From when on tokens of a user are good, in seconds since 1970; undefined: all are. In memory, so it is known at once. */
+export interface Revocations {
+  get(userId: string): number | undefined;
+}
+
 /** What apps keep for each of their users: strings under opaque keys, apart from every other app and user. */
 export interface SimpleStorage {
   readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>>;
-  /**
-   * Adds and replaces entries, all or none.
-   * @param mostBytes that keys and values of this user and app may take together, as UTF-8.
-   * @returns whether there was room.
-   */
+  /** Adds and replaces entries, all or none. Returns whether there was room. */
   writeStorage(
     userId: string,
     packageName: string,
     entries: Readonly<Record<string, string>>,
-    mostBytes: number,
+    most: StorageRoom,
   ): Promise<boolean>;
   /** Removes one entry, or all without a key. Whether there was one does not matter. */
   deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void>;
@@ -91,6 +112,7 @@ export interface SimpleStorage {
 /** Everything that is kept. One contract suite runs against every implementation. */
 export interface Store extends UserStore, SimpleStorage {
   readonly apps: AppCatalogue;
+  readonly revocations: Revocations;
   /** Adds an app, or replaces the one of the same package name. */
   saveApp(app: AppRecord): Promise<void>;
   /** Whether there was one to remove. */
@@ -99,5 +121,11 @@ export interface Store extends UserStore, SimpleStorage {
   flush(): Promise<void>;
   /** Ids of all users of whom something is kept, in order. */
   userIds(): Promise<readonly string[]>;
+  /** Whether anything is kept of a user. */
+  knowsUser(userId: string): Promise<boolean>;
+  /** Forgets a user, and what apps keep for them, but not that their tokens were revoked. Whether there was one. */
+  removeUser(userId: string): Promise<boolean>;
+  /** Makes tokens of a user that were issued before that second worthless. */
+  revokeTokens(userId: string, notBefore: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -27,6 +27,18 @@ function rejected(reason: string): Promise<number> {
   return gateway.count(gateway.metrics.messagesRejected, { side: "app", reason });
 }
 
+/** Codes of the errors that an app has been told, oldest first. */
+function errorsOf(app: TestSocket): unknown[] {
+  return app.messages.filter(({ type }) => type === "tpa_connection_error").map(({ code }) => code);
+}
+
+/** Resolves when all that the app has sent has been handled: its last message is. */
+async function heardOut(app: TestSocket): Promise<void> {
+  const before = apps().messages.length;
+  app.send({ type: "ownership_release" });
+  await until("the last message", () => apps().messages.length > before);
+}
+
 describe("an app that introduces itself", () => {
   test("by its first message is acknowledged and heard", async () => {
     const app = await gateway.app();
@@ -34,6 +46,17 @@ describe("an app that introduces itself", () => {
     await until("the message", () => apps().messages.length === 1);
     expect(apps().messages[0]).toMatchObject({ type: "subscription_update", subscriptions: ["VAD"] });
     expect(apps().nonces).toEqual([undefined]);
+  });
+
+  test("is the only one to be told its settings by the session id, from where its socket comes", async () => {
+    const ask = () =>
+      fetch(`${gateway.httpUrl}/s/nonce-42/appsettings/user/com.example.app`, {
+        headers: { authorization: "Bearer user@example.com-com.example.app" },
+      });
+    expect((await ask()).status).toBe(401);
+    await gateway.app();
+    expect(apps().ports.map(({ peer }) => peer)).toEqual(["127.0.0.1"]);
+    expect((await ask()).status).toBe(200);
   });
 
   test("under the path of its webhook is known by its nonce", async () => {
@@ -202,6 +225,53 @@ describe("an accepted app", () => {
     await until("the message", () => apps().messages.length === 1);
     expect(apps().messages[0]).toMatchObject({ subscriptions: ["button_press"] });
     expect(await rejected("forged")).toBe(1);
+    expect(await app.message("tpa_connection_error")).toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  test("that forges without end is told so once a second", async () => {
+    const app = await gateway.app();
+    const forge = async (times: number) => {
+      for (let i = 0; i < times; i++)
+        app.send({ type: "ownership_release", packageName: "com.example.other" });
+      await heardOut(app);
+    };
+    await forge(20);
+    expect(errorsOf(app)).toEqual(["PERMISSION_DENIED"]);
+    gateway.clock.advance(1_000);
+    await forge(20);
+    expect(errorsOf(app)).toEqual(["PERMISSION_DENIED", "PERMISSION_DENIED"]);
+    expect(await rejected("forged")).toBe(40);
+  });
+
+  test("may send 1000 messages at once and 200 a second; what is beyond is unread and told once a second", async () => {
+    const app = await gateway.app();
+    for (let i = 0; i < 1_500; i++) app.send({ type: "subscription_update", subscriptions: [String(i)] });
+    await until("the refusals", async () => (await rejected("rate")) >= 501);
+    // Its init was one of the thousand.
+    expect(apps().messages.length).toBe(999);
+    expect(errorsOf(app)).toEqual(["TOO_MANY_REQUESTS"]);
+    gateway.clock.advance(1_000);
+    for (let i = 0; i < 300; i++) app.send({ type: "ownership_release" });
+    await until("the refusals", async () => (await rejected("rate")) >= 601);
+    expect(apps().messages.length).toBe(1_199);
+    await until("the second word", () => errorsOf(app).length === 2);
+    expect(app.isOpen).toBe(true);
+  });
+
+  test("is refused a frame over 64 KiB that is no display, unread, and keeps its socket", async () => {
+    const app = await gateway.app();
+    const padding = "x".repeat(64 * 1024 + 1);
+    app.send({ type: "ownership_release", reason: padding });
+    app.send({ note: padding, type: "display_event", view: "main", layout: {} });
+    app.send(padding);
+    await until("the refusals", () => errorsOf(app).length === 3);
+    expect(errorsOf(app)).toEqual(Array(3).fill("BAD_REQUEST"));
+    expect([await rejected("oversized"), await rejected("malformed")]).toEqual([3, 0]);
+    const layout = { layoutType: "bitmap_view", data: padding };
+    const sessionId = "user@example.com-com.example.app";
+    app.send({ timestamp: new Date(0), sessionId, type: "display_event", view: "main", layout });
+    await until("the display", () => apps().messages.length === 1);
+    expect(app.isOpen).toBe(true);
   });
 
   test("may write any session id: the SDK does", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { Fault } from "../../src/kernel/faults.ts";
+import { limits } from "../../src/kernel/limits.ts";
 import { closes } from "../../src/wire/close-codes.ts";
 import { opcodes } from "../support/raw-websocket.ts";
 import { TestGateway } from "../support/test-gateway.ts";
@@ -102,6 +103,14 @@ describe("refused before the upgrade", () => {
       token: () => signed({ email: "user@example.com" }, undefined, 1_000),
       message: "Invalid core token",
     },
+    "with a revoked token": {
+      token: async () => {
+        const token = await gateway.token("user@example.com");
+        await gateway.store.revokeTokens("user@example.com", 4_000_000_000);
+        return token;
+      },
+      message: "Invalid core token",
+    },
     "with an unsigned token": {
       token: async () => new UnsecuredJWT({ email: "user@example.com" }).encode(),
       message: "Invalid core token",
@@ -175,6 +184,21 @@ describe("glasses messages", () => {
     expect(session().messages).toEqual([]);
   });
 
+  test("are asked for at once when the session wants a sign of life, and their absence is told after 2 s", async () => {
+    const silentFor: string[] = [];
+    const probe = (email: string) => session(email).ports[0]?.probe(() => silentFor.push(email));
+    const dead = await gateway.rawGlasses("dead@example.com");
+    dead.send(opcodes.text, '{"type":"ping"}');
+    await until("the pong", () => dead.texts.includes('{"type":"pong"}'));
+    const alive = await gateway.glasses("alive@example.com");
+    await alive.roundTrip();
+    probe("dead@example.com");
+    probe("alive@example.com");
+    await alive.roundTrip();
+    gateway.clock.advance(limits.probeAnswerMs);
+    expect(silentFor).toEqual(["dead@example.com"]);
+  });
+
   test("that are malformed, unknown, invalid or too large are counted and change nothing", async () => {
     const glasses = await gateway.glasses();
     glasses.send("{ not json");
@@ -193,6 +217,21 @@ describe("glasses messages", () => {
       expect(await gateway.count(gateway.metrics.messagesRejected, labels)).toBe(times);
     }
     expect(glasses.isOpen).toBe(true);
+  });
+
+  test("of an unknown type go to those who want that very type, and are not counted as unknown then", async () => {
+    const glasses = await gateway.glasses();
+    session().heardUnknown.add("no_such_report");
+    glasses.send({ type: "no_such_report", status: { a: 1 } });
+    glasses.send({ type: "no_such_report", status: "x".repeat(65_536) });
+    glasses.send({ type: "nor_such", status: {} });
+    await glasses.roundTrip();
+    expect(session().unknown).toEqual([{ type: "no_such_report", status: { a: 1 } }]);
+    const counts = Object.entries({ unknown: 1, oversized: 1 });
+    for (const [reason, times] of counts) {
+      const labels = { side: "glasses", reason };
+      expect(await gateway.count(gateway.metrics.messagesRejected, labels)).toBe(times);
+    }
   });
 
   test("over which the session stumbles cost neither the socket nor the server", async () => {
@@ -286,5 +325,25 @@ describe("a silent glasses socket", () => {
       gateway.clock.advance(20_000);
     }
     expect(session().closedGenerations).toEqual([]);
+  });
+});
+
+describe("glasses that send text without end", () => {
+  test("have 1000 messages read and then 200 a second, are told once a second, and keep their pings", async () => {
+    const glasses = await gateway.glasses();
+    for (let i = 0; i < 1_500; i++) glasses.send({ type: "head_position", position: "up" });
+    // Answered in order: all before it has been handled.
+    await glasses.roundTrip();
+    expect(session().messages.length).toBe(1_000);
+    const refused = () => glasses.messages.filter(({ type }) => type === "connection_error");
+    expect(refused()).toMatchObject([{ code: "TOO_MANY_REQUESTS" }]);
+    const labels = { side: "glasses", reason: "rate" };
+    expect(await gateway.count(gateway.metrics.messagesRejected, labels)).toBe(500);
+    gateway.clock.advance(1_000);
+    for (let i = 0; i < 300; i++) glasses.send({ type: "head_position", position: "up" });
+    await glasses.roundTrip();
+    expect(session().messages.length).toBe(1_200);
+    expect(refused().length).toBe(2);
+    expect(glasses.isOpen).toBe(true);
   });
 });

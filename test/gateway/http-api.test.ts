@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createConnection } from "node:net";
 import type { AppRecord } from "../../src/store/store.ts";
+import { adminToken } from "../support/test-api.ts";
 import { TestGateway } from "../support/test-gateway.ts";
 import { until } from "../support/until.ts";
 
@@ -23,6 +24,19 @@ afterEach(() => gateway.close());
 async function request(path: string, init: RequestInit = {}, email = "user@example.com"): Promise<Response> {
   const headers = { ...(await gateway.authorization(email)), "content-type": "application/json" };
   return fetch(`${gateway.httpUrl}${path}`, { headers, ...init });
+}
+
+/** The status of a GET on a bare socket, which sends the dots of a path as they are. */
+async function statusOfRaw(path: string): Promise<number> {
+  const socket = createConnection(gateway.gateway.port, "127.0.0.1");
+  let text = "";
+  socket.on("data", (data) => {
+    text += data.toString("latin1");
+  });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${adminToken}\r\n\r\n`);
+  await until("the answer", () => text.includes("\r\n"));
+  socket.destroy();
+  return Number(text.split(" ")[1]);
 }
 
 function post(path: string, body?: unknown): Promise<Response> {
@@ -72,8 +86,38 @@ describe("what anybody may ask", () => {
     }
   });
 
-  test("a request under an app's nonce is the same request", async () => {
-    expect(await (await fetch(`${gateway.httpUrl}/s/nonce/livez`)).text()).toBe("ok");
+  test.each([
+    ["GET", "/api/sdk/simple-storage/user@example.com", 401],
+    ["GET", "/appsettings/user/com.example.app", 401],
+    ["GET", "/api/tts", 400],
+    ["POST", "/api/auth/exchange-user-token", 400],
+  ] as const)(
+    "%s %s under an app's nonce is the same request: the SDK asks there",
+    async (method, path, status) => {
+      for (const prefix of ["", "/s/nonce"]) {
+        const response = await fetch(`${gateway.httpUrl}${prefix}${path}`, { method });
+        expect(response.status).toBe(status);
+      }
+    },
+  );
+
+  test.each([
+    "/metrics",
+    "/livez",
+    "/health",
+    "/docs",
+    "/api/admin/users",
+    "/api/sdk/../admin/users",
+    "/api/sdk/%2e%2e/admin/users",
+    "/api/tts/../admin/users",
+    "/api/client/apps",
+    "/api/photos/upload",
+    "/api/auth/generate-webview-token",
+    "/api/auth/exchange-user-tokens",
+    "/appsettings/users",
+    "/s/nonce/metrics",
+  ])("%s has no second address under a nonce, past the rules of a proxy", async (path) => {
+    expect(await statusOfRaw(`/s/nonce${path}`)).toBe(404);
   });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadSecrets } from "../../src/gateway/secrets.ts";
+import { isOpenToOthers, loadSecrets } from "../../src/gateway/secrets.ts";
 
 let parent: string;
 let folder: string;
@@ -33,6 +33,15 @@ describe("the secrets", () => {
     chmodSync(file, 0o644);
     loadSecrets(folder, none);
     expect(mode(file)).toBe("600");
+  });
+
+  test("lie in a folder of which it is known whether others can look into it", () => {
+    loadSecrets(folder, none);
+    expect(isOpenToOthers(folder)).toBe(false);
+    for (const open of [0o750, 0o705, 0o755]) {
+      chmodSync(folder, open);
+      expect(isOpenToOthers(folder)).toBe(true);
+    }
   });
 
   test("give way to the settings, which are not written down", () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { readWav } from "../../src/audio/wav.ts";
 import { rangeOf } from "../../src/gateway/byte-range.ts";
 import { Voice } from "../../src/gateway/voice.ts";
@@ -7,6 +7,7 @@ import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { TestGateway } from "../support/test-gateway.ts";
+import { until } from "../support/until.ts";
 
 /** Loudness of samples as the root of their mean square; silence is 0, the loudest square wave 32,768. */
 function loudness(samples: Int16Array): number {
@@ -83,6 +84,28 @@ describe("GET /api/tts", () => {
     expect((await ask({ text: "in parts" }, { range: `bytes=${whole.length}-` })).status).toBe(416);
   });
 
+  test.each(["/api/tts", "/s/nonce/api/tts"])("hears when a caller at %s has gone", async (path) => {
+    const asked = Promise.withResolvers<AbortSignal | undefined>();
+    const speak = spyOn(server.voice, "speak").mockImplementation((_phrase, signal) => {
+      asked.resolve(signal);
+      return new Promise((resolve) => {
+        signal?.addEventListener("abort", () => resolve({ kind: "failed", detail: "gone" }));
+      });
+    });
+    try {
+      const abort = new AbortController();
+      const url = `${server.httpUrl}${path}?text=hello`;
+      const gone = fetch(url, { signal: abort.signal }).catch(() => undefined);
+      const signal = await asked.promise;
+      expect(signal?.aborted).toBe(false);
+      abort.abort();
+      await gone;
+      await until("the word that the caller has gone", () => signal?.aborted === true);
+    } finally {
+      speak.mockRestore();
+    }
+  });
+
   const bad: [string, Record<string, string>, number, string][] = [
     ["no text", {}, 400, "NO_TEXT"],
     ["an empty text", { text: "  " }, 400, "NO_TEXT"],
@@ -129,6 +152,55 @@ describe("the voice", () => {
     expect(results).toEqual(["spoken", "spoken", "spoken", "busy", "busy"]);
     expect(await count(metrics, "busy")).toBe(2);
     expect((await voice.speak(phrase("four"))).kind).toBe("spoken");
+    voice.close();
+  });
+
+  const long = (what: string) => phrase(`${what} ${"word ".repeat(60)}`);
+
+  test("speaks short texts before long ones that wait, and a long one after some short ones all the same", async () => {
+    const { voice } = open({ ttsQueue: 20 });
+    const order: string[] = [];
+    const say = (name: string, what: ReturnType<typeof phrase>) =>
+      voice.speak(what).then(() => order.push(name));
+    const all = [say("first", phrase("first")), say("long", long("one"))];
+    for (let i = 0; i < 10; i++) all.push(say(`${i}`, phrase(`number ${i}`)));
+    await Promise.all(all);
+    expect(order).toEqual(["first", "0", "1", "2", "3", "4", "5", "6", "long", "7", "8", "9"]);
+    voice.close();
+  });
+
+  test("has room for short texts however many long ones wait", async () => {
+    const { voice } = open({ ttsQueue: 1 });
+    const spoken = [voice.speak(long("one")), voice.speak(long("two")), voice.speak(long("three"))];
+    expect((await voice.speak(phrase("short"))).kind).toBe("spoken");
+    expect((await Promise.all(spoken)).map(({ kind }) => kind)).toEqual(["spoken", "spoken", "busy"]);
+    voice.close();
+  });
+
+  test("does not speak what nobody waits for any more, and does if one of two still does", async () => {
+    const { voice, metrics } = open({ ttsQueue: 2 });
+    const [gone, alsoGone, half] = [new AbortController(), new AbortController(), new AbortController()];
+    const first = voice.speak(phrase("first"));
+    const nobodys = [voice.speak(phrase("a"), gone.signal), voice.speak(phrase("a"), alsoGone.signal)];
+    const shared = [voice.speak(phrase("b"), half.signal), voice.speak(phrase("b"))];
+    expect((await voice.speak(phrase("c"))).kind).toBe("busy");
+    half.abort();
+    gone.abort();
+    expect(await count(metrics, "dropped")).toBe(0);
+    alsoGone.abort();
+    for (const each of nobodys) expect(await each).toMatchObject({ kind: "failed" });
+    // There is room again at once.
+    expect((await voice.speak(phrase("c"))).kind).toBe("spoken");
+    expect((await Promise.all([first, ...shared])).map(({ kind }) => kind)).toEqual([
+      "spoken",
+      "spoken",
+      "spoken",
+    ]);
+    expect([await count(metrics, "dropped"), await count(metrics, "spoken")]).toEqual([1, 3]);
+    expect((await voice.speak(phrase("a"))).kind).toBe("spoken");
+    const late = voice.speak(phrase("never"), AbortSignal.abort());
+    void voice.speak(phrase("z"));
+    expect(["failed", "spoken"]).toContain((await late).kind);
     voice.close();
   });
 

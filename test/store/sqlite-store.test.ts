@@ -1,6 +1,16 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SystemClock } from "../../src/kernel/clock.ts";
@@ -126,12 +136,38 @@ describe("the SQLite store", () => {
     });
   });
 
+  test("is for its owner's eyes only, with the files beside it, even if somebody opened them", async () => {
+    const modes = () =>
+      readdirSync(folder).map((name) => [name, (statSync(join(folder, name)).mode & 0o777).toString(8)]);
+    const closed = ["", "-shm", "-wal"].map((end) => [`browline.sqlite${end}`, "600"]);
+    const before = process.umask(0);
+    try {
+      const store = await open();
+      store.saveUser("a@example.com");
+      await store.flush();
+      expect(modes().sort()).toEqual(closed);
+      for (const [name = ""] of modes()) chmodSync(join(folder, name), 0o644);
+      const tool = new SqliteDatabase(file);
+      expect(modes().sort()).toEqual(closed);
+      tool.close();
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  test("remembers after a restart whose tokens were revoked", async () => {
+    const first = await open();
+    await first.revokeTokens("a@example.com", 1_700_000_000);
+    await first.close();
+    expect((await open()).revocations.get("a@example.com")).toBe(1_700_000_000);
+  });
+
   test("refuses a database of a newer version, and leaves it as it is", async () => {
     const newer = new Database(file);
     newer.run("PRAGMA user_version = 99");
     newer.close();
     await expect(open()).rejects.toThrow(
-      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 2)`,
+      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 3)`,
     );
     const after = new Database(file);
     expect(after.query("SELECT name FROM sqlite_master").all()).toEqual([]);

@@ -17,6 +17,8 @@ const captions: AppRecord = {
   apiKeyHash: "ab".repeat(32),
   permissions: ["MICROPHONE"],
 };
+/** As much as anybody could want. */
+const room = { userBytes: 1_000, appBytes: 100_000 };
 const notes: AppRecord = { ...captions, packageName: "com.example.a-notes", name: "Notes", permissions: [] };
 
 const systemClock = new SystemClock((error) => {
@@ -58,6 +60,30 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
     const store = await open();
     await store.saveApp(captions);
     expect(store.apps.get(captions.packageName)).toEqual(captions);
+  });
+
+  test("announces each app that is new, gone or another than before, when look-ups know it", async () => {
+    const store = await open();
+    const changes: unknown[] = [];
+    const stop = store.apps.onChange((change) => {
+      changes.push([change, store.apps.get(change.packageName)]);
+    });
+    const { packageName } = captions;
+    const renamed = { ...captions, name: "Subtitles" };
+    await store.saveApp(captions);
+    await store.saveApp(notes);
+    await store.saveApp(renamed);
+    await store.saveApp({ ...renamed, permissions: [...renamed.permissions] });
+    await store.removeApp(packageName);
+    stop();
+    stop();
+    await store.removeApp(notes.packageName);
+    expect(changes).toEqual([
+      [{ packageName, former: undefined, app: captions }, captions],
+      [{ packageName: notes.packageName, former: undefined, app: notes }, notes],
+      [{ packageName, former: captions, app: renamed }, renamed],
+      [{ packageName, former: renamed, app: undefined }, undefined],
+    ]);
   });
 
   test("lists apps by package name", async () => {
@@ -172,7 +198,7 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
   test("keeps the storage of each user and app apart", async () => {
     const store = await open();
     const put = (user: string, app: string, key: string) =>
-      store.writeStorage(user, app, { [key]: `${user} ${app}` }, 1_000);
+      store.writeStorage(user, app, { [key]: `${user} ${app}` }, room);
     for (const user of ["a@example.com", "b@example.com"]) {
       for (const app of ["com.example.a", "com.example.b"]) expect(await put(user, app, "k.e.y")).toBe(true);
     }
@@ -189,7 +215,7 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
   test("takes a batch for storage as a whole or not at all, by its size as UTF-8 with what is there", async () => {
     const store = await open();
     const write = (entries: Record<string, string>) =>
-      store.writeStorage("a@example.com", "app", entries, 20);
+      store.writeStorage("a@example.com", "app", entries, { ...room, userBytes: 20 });
     expect(await write({ a: "123456789", b: "ééé" })).toBe(true);
     expect(await write({ a: "123", c: "x".repeat(8) })).toBe(true);
     expect(await write({ d: "1", e: "x" })).toBe(false);
@@ -203,13 +229,67 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
     store.saveWantedApp("c@example.com", "com.example.a", true);
     store.saveSetting("b@example.com", "phone", "k", 1);
     store.saveInstallation("b@example.com", "com.example.a", true);
-    await store.writeStorage("a@example.com", "com.example.a", { k: "v" }, 100);
+    await store.writeStorage("a@example.com", "com.example.a", { k: "v" }, room);
     expect(await store.userIds()).toEqual([
       "a@example.com",
       "b@example.com",
       "c@example.com",
       "d@example.com",
     ]);
+  });
+
+  test("takes no more from one app than it may keep for all of its users, whatever other apps keep", async () => {
+    const store = await open();
+    const write = (user: string, app: string, length: number) =>
+      store.writeStorage(user, app, { k: "x".repeat(length - 1) }, { userBytes: 60, appBytes: 100 });
+    expect(await write("a@example.com", "com.example.a", 60)).toBe(true);
+    expect(await write("b@example.com", "com.example.a", 41)).toBe(false);
+    expect(await write("b@example.com", "com.example.a", 40)).toBe(true);
+    expect(await write("c@example.com", "com.example.b", 60)).toBe(true);
+    expect(await store.readStorage("b@example.com", "com.example.a")).toEqual({ k: "x".repeat(39) });
+  });
+
+  test("knows a user who was there once, and forgets a user whole", async () => {
+    const store = await open();
+    const [user, other] = ["a@example.com", "b@example.com"];
+    expect(await store.knowsUser(user)).toBe(false);
+    store.saveUser(user);
+    expect(await store.knowsUser(user)).toBe(true);
+    for (const each of [user, other]) {
+      store.saveAudioFormat(each, { codec: "opus" });
+      // What is kept stays as it is.
+      store.saveUser(each);
+      store.saveWantedApp(each, "com.example.a", true);
+      store.saveSetting(each, "phone", "k", 1);
+      store.saveInstallation(each, "com.example.a", true);
+      await store.writeStorage(each, "com.example.a", { k: "v" }, room);
+    }
+    const kept = await store.loadUser(other);
+    expect(kept.audioFormat).toEqual({ codec: "opus" });
+    expect(await store.removeUser(user)).toBe(true);
+    expect(await store.removeUser(user)).toBe(false);
+    expect(await store.knowsUser(user)).toBe(false);
+    expect(await store.loadUser(user)).toEqual({
+      userId: user,
+      audioFormat: { codec: "pcm" },
+      wantedApps: [],
+      settings: { system: {}, phone: {}, apps: {} },
+      installations: {},
+    });
+    expect(await store.readStorage(user, "com.example.a")).toEqual({});
+    expect(await store.loadUser(other)).toEqual(kept);
+    expect(await store.readStorage(other, "com.example.a")).toEqual({ k: "v" });
+  });
+
+  test("knows at once from when on a user's tokens are good, and after the user is forgotten too", async () => {
+    const store = await open();
+    store.saveUser("a@example.com");
+    expect(store.revocations.get("a@example.com")).toBeUndefined();
+    await store.revokeTokens("a@example.com", 100);
+    await store.revokeTokens("a@example.com", 200);
+    await store.removeUser("a@example.com");
+    expect(store.revocations.get("a@example.com")).toBe(200);
+    expect(store.revocations.get("b@example.com")).toBeUndefined();
   });
 
   test("can be closed twice", async () => {

@@ -1,11 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import { canonicalUserId, sha256Hex } from "../../kernel/identity.ts";
-import { bearerToken } from "../core-token.ts";
 import { WebviewTokens } from "../webview-tokens.ts";
 import { answer, appNotFound, refusal, refusalSchema } from "./answer.ts";
 import type { EndpointParts } from "./api-parts.ts";
-import { admitApp } from "./callers.ts";
-import { Endpoints, tooMany } from "./endpoints.ts";
+import { Endpoints } from "./endpoints.ts";
 
 const forPackage = Type.Object({ packageName: Type.String({ minLength: 1, maxLength: 256 }) });
 
@@ -13,12 +11,10 @@ const forPackage = Type.Object({ packageName: Type.String({ minLength: 1, maxLen
 export function accountApi(parts: EndpointParts) {
   const { clock, limits, store } = parts;
   const tokens = new WebviewTokens(clock, limits.webviewTokenMs, limits.webviewTokens);
-  const api = new Endpoints(parts, "Signing in");
-
-  for (const path of ["/auth/exchange-token", "/api/auth/exchange-token"]) {
-    api.add(
+  return new Endpoints(parts, "Signing in")
+    .add(
       "POST",
-      path,
+      ["/auth/exchange-token", "/api/auth/exchange-token"],
       {
         caller: "anyone",
         summary:
@@ -36,10 +32,7 @@ export function accountApi(parts: EndpointParts) {
         const message = "This server trusts no identity provider: its operator hands out core tokens";
         return answer({ error: "Invalid token", message }, 401);
       },
-    );
-  }
-
-  return api
+    )
     .add(
       "POST",
       "/api/auth/generate-webview-token",
@@ -108,7 +101,7 @@ export function accountApi(parts: EndpointParts) {
       "POST",
       "/api/auth/exchange-user-token",
       {
-        caller: "anyone",
+        caller: "appInBody",
         summary: "Tells an app, by `Bearer <apiKey>`, whom a token of its web page names",
         body: Type.Object({
           aos_temp_token: Type.String({ minLength: 1, maxLength: 256 }),
@@ -116,15 +109,9 @@ export function accountApi(parts: EndpointParts) {
         }),
         answers: {
           200: Type.Object({ success: Type.Literal(true), userId: Type.String() }),
-          401: refusalSchema,
-          429: refusalSchema,
         },
       },
-      ({ request, body }) => {
-        const admission = admitApp(parts, body.packageName, bearerToken(request.headers) ?? "");
-        if ("refused" in admission) return admission.refused;
-        const waitMs = parts.rates.take(`app ${body.packageName}`, limits.appRequestsPerMinute);
-        if (waitMs > 0) return tooMany(parts, waitMs);
+      ({ body }) => {
         const userId = tokens.redeem(body.aos_temp_token, body.packageName);
         return userId === undefined
           ? refusal(401, "Invalid or expired token", "The token is unknown, used, expired or another app's")

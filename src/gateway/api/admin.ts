@@ -1,9 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { Type } from "@sinclair/typebox";
 import { canonicalUserId, sha256Hex } from "../../kernel/identity.ts";
-import { mintCoreToken } from "../core-token.ts";
 import type { ApiSession } from "../sessions.ts";
-import { answer, appNotFound, refusal, refusalSchema, valuesSchema } from "./answer.ts";
+import { targetProblem } from "../target-rule.ts";
+import {
+  type Answer,
+  answer,
+  appNotFound,
+  refusal,
+  refusalSchema,
+  succeededWithWord,
+  valuesSchema,
+} from "./answer.ts";
 import type { EndpointParts } from "./api-parts.ts";
 import { appBody, granted, newAppBody, readApp, withoutKey } from "./app-body.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -17,7 +25,6 @@ const appAnswer = Type.Object({
   }),
 });
 const appAnswerWithKey = Type.Intersect([appAnswer, Type.Object({ apiKey: Type.String() })]);
-const message = Type.Object({ success: Type.Literal(true), message: Type.String() });
 const sessionSchema = Type.Object({
   userId: Type.String(),
   state: Type.String(),
@@ -25,18 +32,17 @@ const sessionSchema = Type.Object({
   snapshot: valuesSchema,
 });
 
-/** The operator's side: apps and what they may, users, and the sessions that live. */
+/** The operator's side: apps and what they may, and the sessions that live. */
 export function adminApi(parts: EndpointParts) {
-  const { sessions, store } = parts;
+  const { config, sessions, store } = parts;
   const api = new Endpoints(parts, "Admin");
 
-  /** Puts what has changed about an app into force where it runs. */
-  const restartEverywhere = (changed: string, comeBack: boolean): void => {
-    for (const session of sessions.all()) {
-      if (session.apps.app(changed) === undefined) continue;
-      session.apps.stop(changed, "system_stop");
-      if (comeBack && session.connected) void session.apps.start(changed);
-    }
+  /** The refusal of an address that webhooks may not be sent to; undefined if they may. */
+  const refusedTarget = (publicUrl: string): Answer | undefined => {
+    const problem = targetProblem(publicUrl, config.targets);
+    if (problem === undefined) return undefined;
+    const why = `The app's address is ${problem} (BROWLINE_TARGETS is ${config.targets})`;
+    return refusal(400, "TARGET_REFUSED", why);
   };
 
   const described = (session: ApiSession) => ({
@@ -75,6 +81,8 @@ export function adminApi(parts: EndpointParts) {
         if (store.apps.get(body.packageName) !== undefined) {
           return refusal(409, "APP_EXISTS", "An app of this package name is registered");
         }
+        const refused = refusedTarget(body.publicUrl);
+        if (refused !== undefined) return refused;
         const apiKey = newKey();
         const app = readApp(body.packageName, body, sha256Hex(apiKey));
         await store.saveApp(app);
@@ -86,16 +94,18 @@ export function adminApi(parts: EndpointParts) {
       "/api/admin/apps/:packageName",
       {
         caller: "admin",
-        summary: "Replaces an app but for its key. Where it runs it is started again",
+        summary:
+          "Replaces an app but for its key. Where it runs it is started again if more than its looks has changed",
         body: appBody,
         answers: { 200: appAnswer, 404: refusalSchema },
       },
       async ({ params, body }) => {
         const former = store.apps.get(params["packageName"] ?? "");
         if (former === undefined) return appNotFound();
+        const refused = refusedTarget(body.publicUrl);
+        if (refused !== undefined) return refused;
         const app = readApp(former.packageName, body, former.apiKeyHash);
         await store.saveApp(app);
-        restartEverywhere(app.packageName, true);
         return answer({ success: true, data: withoutKey(app) });
       },
     )
@@ -105,11 +115,10 @@ export function adminApi(parts: EndpointParts) {
       {
         caller: "admin",
         summary: "Removes an app and stops it everywhere",
-        answers: { 200: message, 404: refusalSchema },
+        answers: { 200: succeededWithWord, 404: refusalSchema },
       },
       async ({ params: { packageName: name = "" } }) => {
         if (!(await store.removeApp(name))) return appNotFound();
-        restartEverywhere(name, false);
         return answer({ success: true, message: `${name} is removed` });
       },
     )
@@ -126,7 +135,6 @@ export function adminApi(parts: EndpointParts) {
         if (app === undefined) return appNotFound();
         const apiKey = newKey();
         await store.saveApp({ ...app, apiKeyHash: sha256Hex(apiKey) });
-        restartEverywhere(app.packageName, true);
         return answer({ success: true, data: withoutKey(app), apiKey });
       },
     )
@@ -145,57 +153,7 @@ export function adminApi(parts: EndpointParts) {
         if (former === undefined) return appNotFound();
         const app = { ...former, permissions: [...new Set(body.permissions)] };
         await store.saveApp(app);
-        restartEverywhere(app.packageName, true);
         return answer({ success: true, data: withoutKey(app) });
-      },
-    )
-    .add(
-      "GET",
-      "/api/admin/users",
-      {
-        caller: "admin",
-        summary: "All users of whom something is kept, and who of them has a session",
-        answers: {
-          200: Type.Object({
-            success: Type.Literal(true),
-            data: Type.Array(Type.Object({ userId: Type.String(), session: Type.Boolean() })),
-          }),
-        },
-      },
-      async () => {
-        const live = [...sessions.all()].map(({ userId }) => userId);
-        const userIds = [...new Set([...(await store.userIds()), ...live])].sort();
-        const data = userIds.map((userId) => ({ userId, session: live.includes(userId) }));
-        return answer({ success: true, data });
-      },
-    )
-    .add(
-      "GET",
-      "/api/admin/users/:userId",
-      {
-        caller: "admin",
-        summary: "What is kept of a user",
-        answers: { 200: Type.Object({ success: Type.Literal(true), data: valuesSchema }) },
-      },
-      async ({ params }) => answer({ success: true, data: await store.loadUser(userIn(params)) }),
-    )
-    .add(
-      "POST",
-      "/api/admin/users/:userId/token",
-      {
-        caller: "admin",
-        summary: "A core token, with which the user's glasses and phone sign in",
-        answers: {
-          200: Type.Object({ success: Type.Literal(true), coreToken: Type.String() }),
-          400: refusalSchema,
-        },
-      },
-      async ({ params }) => {
-        const userId = userIn(params);
-        if (!/^[^\s@]+@[^\s@]+$/.test(userId)) {
-          return refusal(400, "INVALID_USER", "A user id is an e-mail address");
-        }
-        return answer({ success: true, coreToken: await mintCoreToken(parts.tokenSecret, userId) });
       },
     )
     .add(
@@ -215,13 +173,18 @@ export function adminApi(parts: EndpointParts) {
         caller: "admin",
         summary: "A user's session",
         answers: {
-          200: Type.Object({ success: Type.Literal(true), data: sessionSchema }),
+          200: Type.Object({
+            success: Type.Literal(true),
+            data: Type.Intersect([sessionSchema, Type.Object({ subscriptionHistory: valuesSchema })]),
+          }),
           404: refusalSchema,
         },
       },
       ({ params }) => {
         const session = sessions.getSession(userIn(params));
-        return session === undefined ? noSession() : answer({ success: true, data: described(session) });
+        if (session === undefined) return noSession();
+        const data = { ...described(session), subscriptionHistory: session.apps.history.all };
+        return answer({ success: true, data });
       },
     )
     .add(
@@ -230,7 +193,7 @@ export function adminApi(parts: EndpointParts) {
       {
         caller: "admin",
         summary: "Ends a user's session; the phone may come back and begin another",
-        answers: { 200: message, 404: refusalSchema },
+        answers: { 200: succeededWithWord, 404: refusalSchema },
       },
       async ({ params }) => {
         const session = sessions.getSession(userIn(params));
@@ -245,13 +208,16 @@ export function adminApi(parts: EndpointParts) {
       {
         caller: "admin",
         summary: "Starts an app for a user",
-        answers: { 200: message, 404: refusalSchema, 502: refusalSchema },
+        answers: { 200: succeededWithWord, 404: refusalSchema, 502: refusalSchema },
       },
       async ({ params }) => {
         const { packageName: name = "" } = params;
         const session = sessions.getSession(userIn(params));
         if (session === undefined) return noSession();
         if (store.apps.get(name) === undefined) return appNotFound();
+        if (!session.hasInstalled(name)) {
+          return refusal(404, "APP_NOT_INSTALLED", "The user has taken this app off");
+        }
         const result = await session.apps.start(name);
         if (result.success) return answer({ success: true, message: `${name} is started` });
         const { stage, message: why } = result.error;
@@ -264,7 +230,7 @@ export function adminApi(parts: EndpointParts) {
       {
         caller: "admin",
         summary: "Stops an app for a user",
-        answers: { 200: message, 404: refusalSchema },
+        answers: { 200: succeededWithWord, 404: refusalSchema },
       },
       ({ params }) => {
         const { packageName: name = "" } = params;

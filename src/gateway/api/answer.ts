@@ -34,5 +34,7 @@ export const succeeded = Type.Object({ success: Type.Literal(true) });
 
 export const succeededAt = Type.Object({ success: Type.Literal(true), timestamp: Type.String() });
 
+export const succeededWithWord = Type.Object({ success: Type.Literal(true), message: Type.String() });
+
 /** Anything that JSON can hold, by key. */
 export const valuesSchema = Type.Record(Type.String(), Type.Unknown());

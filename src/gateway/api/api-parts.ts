@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import type { Config } from "../../kernel/config.ts";
 import type { Limits } from "../../kernel/limits.ts";
 import type { Logger } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
@@ -21,6 +22,7 @@ export interface HealthReport {
 
 /** What every group of endpoints needs to let its callers in. */
 export interface EndpointParts {
+  readonly config: Pick<Config, "targets" | "metrics">;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly log: Logger;
@@ -31,6 +33,8 @@ export interface EndpointParts {
   readonly tokenSecret: string;
   readonly adminToken: string;
   readonly rates: RateLimiter;
+  /** The address that a request came from; that of a proxy, where one stands before the server. */
+  readonly peerOf: (request: Request) => string;
 }
 
 /** What all groups together are built from. */

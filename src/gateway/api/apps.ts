@@ -51,10 +51,10 @@ export function appApi(parts: ApiParts) {
     return (packageName) => (Object.hasOwn(made, packageName) ? made[packageName] : undefined);
   };
 
-  for (const path of ["/api/apps", "/api/client/apps"]) {
-    api.add(
+  api
+    .add(
       "GET",
-      path,
+      ["/api/apps", "/api/client/apps"],
       { caller: "user", summary: "The user's apps, with what runs", answers: { 200: listed } },
       async ({ userId }) => {
         const session = sessions.getSession(userId);
@@ -67,88 +67,84 @@ export function appApi(parts: ApiParts) {
         const data = apps.map((app) => listedApp(app, session));
         return answer({ success: true, data, timestamp: isoTime(clock) });
       },
+    )
+    .add(
+      "POST",
+      ["/apps/:packageName/start", "/api/apps/:packageName/start"],
+      {
+        caller: "glasses",
+        summary: "Starts an app; answers when it is connected, or why it is not",
+        answers: { 200: stateAfter("started"), 404: refusalSchema, 502: refusalSchema },
+      },
+      async ({ session, params: { packageName = "" } }) => {
+        if (store.apps.get(packageName) === undefined) return appNotFound();
+        if (!session.hasInstalled(packageName)) {
+          return refusal(404, "APP_NOT_INSTALLED", "The user has taken this app off");
+        }
+        const result = await session.apps.start(packageName);
+        if (!result.success) {
+          const { stage, message } = result.error;
+          return answer({ success: false, message, error: { stage, message } }, 502);
+        }
+        session.announce("app_started", packageName);
+        return answer({
+          success: true,
+          data: { status: "started", packageName, appState: appState(session) },
+        });
+      },
+    )
+    .add(
+      "POST",
+      ["/apps/:packageName/stop", "/api/apps/:packageName/stop"],
+      {
+        caller: "session",
+        summary: "Stops an app; nothing of it is left when this answers",
+        answers: { 200: stateAfter("stopped"), 404: refusalSchema },
+      },
+      ({ session, params: { packageName = "" } }) => {
+        // An app that runs can be stopped, whether it is registered still or not.
+        const stopped = session.apps.stop(packageName);
+        if (!stopped && store.apps.get(packageName) === undefined) return appNotFound();
+        session.announce("app_stopped", packageName);
+        return answer({
+          success: true,
+          data: { status: "stopped", packageName, appState: appState(session) },
+        });
+      },
     );
-  }
-
-  for (const base of ["/apps", "/api/apps"]) {
-    api
-      .add(
-        "POST",
-        `${base}/:packageName/start`,
-        {
-          caller: "glasses",
-          summary: "Starts an app; answers when it is connected, or why it is not",
-          answers: { 200: stateAfter("started"), 404: refusalSchema, 502: refusalSchema },
+  for (const [verb, wanted] of [
+    ["install", true],
+    ["uninstall", false],
+  ] as const) {
+    api.add(
+      "POST",
+      [`/apps/${verb}/:packageName`, `/api/apps/${verb}/:packageName`],
+      {
+        caller: "user",
+        summary: wanted ? "Puts an app among the user's" : "Takes an app off, and stops it",
+        answers: {
+          200: Type.Object({ success: Type.Literal(true), message: Type.String() }),
+          400: refusalSchema,
+          404: refusalSchema,
         },
-        async ({ session, params: { packageName = "" } }) => {
-          if (store.apps.get(packageName) === undefined) return appNotFound();
-          if (!session.hasInstalled(packageName)) {
-            return refusal(404, "APP_NOT_INSTALLED", "The user has taken this app off");
-          }
-          const result = await session.apps.start(packageName);
-          if (!result.success) {
-            const { stage, message } = result.error;
-            return answer({ success: false, message, error: { stage, message } }, 502);
-          }
-          session.announce("app_started", packageName);
-          return answer({
-            success: true,
-            data: { status: "started", packageName, appState: appState(session) },
-          });
-        },
-      )
-      .add(
-        "POST",
-        `${base}/:packageName/stop`,
-        {
-          caller: "session",
-          summary: "Stops an app; nothing of it is left when this answers",
-          answers: { 200: stateAfter("stopped"), 404: refusalSchema },
-        },
-        ({ session, params: { packageName = "" } }) => {
-          if (store.apps.get(packageName) === undefined) return appNotFound();
-          session.apps.stop(packageName);
-          session.announce("app_stopped", packageName);
-          return answer({
-            success: true,
-            data: { status: "stopped", packageName, appState: appState(session) },
-          });
-        },
-      );
-    for (const [verb, wanted] of [
-      ["install", true],
-      ["uninstall", false],
-    ] as const) {
-      api.add(
-        "POST",
-        `${base}/${verb}/:packageName`,
-        {
-          caller: "user",
-          summary: wanted ? "Puts an app among the user's" : "Takes an app off, and stops it",
-          answers: {
-            200: Type.Object({ success: Type.Literal(true), message: Type.String() }),
-            400: refusalSchema,
-            404: refusalSchema,
-          },
-        },
-        async ({ userId, params: { packageName = "" } }) => {
-          if (store.apps.get(packageName) === undefined) return appNotFound();
-          if ((await installations(userId))(packageName) === wanted) {
-            return refusal(400, "NO_CHANGE", `The app is ${wanted ? "" : "not "}installed already`);
-          }
-          const session = sessions.getSession(userId);
-          if (session !== undefined) session.setInstalled(packageName, wanted);
-          else {
-            store.saveInstallation(userId, packageName, wanted);
-            if (!wanted) store.saveWantedApp(userId, packageName, false);
-          }
-          return answer({
-            success: true,
-            message: `${packageName} is ${wanted ? "installed" : "taken off"}`,
-          });
-        },
-      );
-    }
+      },
+      async ({ userId, params: { packageName = "" } }) => {
+        if (store.apps.get(packageName) === undefined) return appNotFound();
+        if ((await installations(userId))(packageName) === wanted) {
+          return refusal(400, "NO_CHANGE", `The app is ${wanted ? "" : "not "}installed already`);
+        }
+        const session = sessions.getSession(userId);
+        if (session !== undefined) session.setInstalled(packageName, wanted);
+        else {
+          store.saveInstallation(userId, packageName, wanted);
+          if (!wanted) store.saveWantedApp(userId, packageName, false);
+        }
+        return answer({
+          success: true,
+          message: `${packageName} is ${wanted ? "installed" : "taken off"}`,
+        });
+      },
+    );
   }
 
   return api.add(

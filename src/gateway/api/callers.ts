@@ -17,6 +17,8 @@ export interface Callers {
   readonly glasses: { readonly userId: string; readonly session: ApiSession };
   /** An app, by `Bearer <packageName>:<apiKey>`. */
   readonly app: { readonly app: AppRecord };
+  /** An app, by `Bearer <apiKey>` and the `packageName` of its body, which is read before anybody is admitted. */
+  readonly appInBody: { readonly app: AppRecord };
   /** The operator, by the admin token. */
   readonly admin: object;
 }
@@ -31,12 +33,13 @@ export type Admission<Kind extends CallerKind> =
 type Gatekeeper<Kind extends CallerKind> = (
   parts: EndpointParts,
   request: Request,
+  body: unknown,
 ) => Admission<Kind> | Promise<Admission<Kind>>;
 
 async function admitUser(parts: EndpointParts, request: Request): Promise<Admission<"user">> {
   const token = bearerToken(request.headers);
   if (token === undefined) return refused({ error: "Authorization header missing or invalid" });
-  const check = await verifyCoreToken(parts.tokenSecret, token);
+  const check = await verifyCoreToken(parts.tokenSecret, token, parts.store.revocations);
   if (check.kind === "invalid") {
     return refused({ error: check.code === "TOKEN_WITHOUT_USER" ? "Invalid token data" : "Invalid token" });
   }
@@ -60,7 +63,7 @@ async function admitSession(parts: EndpointParts, request: Request): Promise<Adm
 }
 
 /** By package and key; the key is compared in constant time, and whether app or key is wrong is not told. */
-export function admitApp(parts: EndpointParts, packageName: string, apiKey: string): Admission<"app"> {
+function admitApp(parts: EndpointParts, packageName: string, apiKey: string): Admission<"app"> {
   const app = parts.store.apps.get(packageName);
   const known = equalInConstantTime(sha256Hex(apiKey), app?.apiKeyHash ?? "");
   if (app === undefined || !known) return { refused: refusal(401, "INVALID_API_KEY", "Invalid API key") };
@@ -71,7 +74,10 @@ export function admitApp(parts: EndpointParts, packageName: string, apiKey: stri
 }
 
 export const gatekeepers: { readonly [Kind in CallerKind]: Gatekeeper<Kind> } = {
-  anyone: () => ({ caller: {} }),
+  anyone: (parts, request) => ({
+    caller: {},
+    rate: { key: `peer ${parts.peerOf(request)}`, perMinute: parts.limits.peerRequestsPerMinute },
+  }),
   user: admitUser,
   session: admitSession,
   glasses: async (parts, request) => {
@@ -83,6 +89,11 @@ export const gatekeepers: { readonly [Kind in CallerKind]: Gatekeeper<Kind> } = 
   app: (parts, request) => {
     const [, packageName = "", apiKey = ""] = /^([^:]+):(.+)$/.exec(bearerToken(request.headers) ?? "") ?? [];
     return admitApp(parts, packageName, apiKey);
+  },
+  appInBody: (parts, request, body) => {
+    // The endpoint's own schema has been checked, and says what the body holds.
+    const { packageName = "" } = (body ?? {}) as { readonly packageName?: string };
+    return admitApp(parts, packageName, bearerToken(request.headers) ?? "");
   },
   admin: (parts, request) =>
     equalInConstantTime(bearerToken(request.headers) ?? "", parts.adminToken)

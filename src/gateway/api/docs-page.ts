@@ -15,6 +15,7 @@ details > div { padding: 0 .9rem .8rem; }
 .verb { font: 600 12px ui-monospace, monospace; width: 4rem; text-align: center; border-radius: 4px; color: #fff; padding: .1rem 0; }
 .GET { background: #2a6fb0; } .POST { background: #2b8a4b; } .PUT, .PATCH { background: #a8660b; } .DELETE { background: #b03535; }
 code, pre { font: 13px ui-monospace, monospace; } .faint { color: var(--faint); }
+.alias { border: 1px solid var(--line); border-radius: 4px; padding: 0 .4rem; font-size: 13px; }
 pre { background: #8881; padding: .6rem; border-radius: 6px; overflow-x: auto; margin: .3rem 0 .8rem; }
 h3 { font-size: 14px; margin: .8rem 0 .2rem; }
 input { font: inherit; padding: .4rem .6rem; width: 100%; box-sizing: border-box; margin: 1rem 0; border: 1px solid var(--line); border-radius: 6px; }
@@ -28,6 +29,12 @@ const make = (tag, text, className) => {
   const element = document.createElement(tag);
   if (text !== undefined) element.textContent = text;
   if (className) element.className = className;
+  return element;
+};
+// What stands between backticks is code.
+const prose = (tag, text, className) => {
+  const element = make(tag, undefined, className);
+  element.append(...text.split("\`").map((part, index) => (index % 2 === 1 ? make("code", part) : part)));
   return element;
 };
 const shape = (schema, indent) => {
@@ -56,14 +63,20 @@ const show = (verb, path, operation) => {
   const details = make("details");
   const summary = make("summary");
   const mark = make("span", verb, "verb " + verb);
-  summary.append(mark, make("code", path), make("span", operation.summary || "", "faint"));
+  summary.append(mark, make("code", path), prose("span", operation.summary || "", "faint"));
+  const aliasOf = operation["x-alias-of"];
+  if (aliasOf) {
+    const alias = make("span", "alias of ", "alias");
+    alias.append(make("code", aliasOf));
+    summary.append(alias);
+  }
   const inner = make("div");
-  if (operation.description) inner.append(make("p", operation.description));
+  if (operation.description) inner.append(prose("p", operation.description));
   const [scheme] = Object.keys((operation.security || [])[0] || {});
   inner.append(make("p", scheme ? "Authorization: Bearer, " + scheme : "No authorization header of this scheme", "faint"));
   for (const parameter of operation.parameters || []) {
     const line = make("p");
-    line.append(make("code", parameter.name), make("span", " in " + parameter.in + (parameter.required ? "" : ", optional")
+    line.append(make("code", parameter.name), prose("span", " in " + parameter.in + (parameter.required ? "" : ", optional")
       + (parameter.schema && parameter.schema.description ? ": " + parameter.schema.description : ""), "faint"));
     inner.append(line);
   }
@@ -72,7 +85,7 @@ const show = (verb, path, operation) => {
     body(inner, status + " " + (response.description || ""), response.content);
   }
   details.append(summary, inner);
-  details.dataset.words = [verb, path, operation.summary, ...(operation.tags || [])].join(" ").toLowerCase();
+  details.dataset.words = [verb, path, aliasOf ? "alias of " + aliasOf : "", operation.summary, ...(operation.tags || [])].join(" ").toLowerCase();
   return details;
 };
 fetch("/docs/json").then((response) => response.json()).then((document_) => {

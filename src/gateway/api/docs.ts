@@ -24,6 +24,7 @@ export function docsApi() {
             securitySchemes: {
               coreToken: bearer("The core token of a user"),
               appKey: bearer("packageName:apiKey of an app"),
+              appKeyAlone: bearer("apiKey of the app whose packageName is in the body"),
               adminToken: bearer("The admin token, kept in the data folder"),
             },
           },

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { isoTime } from "../../kernel/clock.ts";
-import { hashedId } from "../../kernel/identity.ts";
+import { userHash } from "../../kernel/identity.ts";
 import { audioConfigureSchema } from "../../wire/audio-format.ts";
 import { answerAudioConfigure } from "../audio-configure.ts";
 import { verifyCoreToken } from "../core-token.ts";
@@ -11,6 +11,7 @@ import { Endpoints, tooMany } from "./endpoints.ts";
 /** What phones report and ask beside their socket. */
 export function phoneApi(parts: ApiParts) {
   const { clock, log, sessions } = parts;
+  const hashUser = userHash(parts.tokenSecret);
   const stamp = () => isoTime(clock);
   const done = () => answer({ success: true, timestamp: stamp() });
   const noPlace = () => answer({ success: false, message: "location object required" }, 400);
@@ -51,7 +52,7 @@ export function phoneApi(parts: ApiParts) {
         answers: { 200: succeededAt },
       },
       ({ userId }) => {
-        log.debug({ user: hashedId(userId) }, "the phone said goodbye");
+        log.debug({ user: hashUser(userId) }, "the phone said goodbye");
         return done();
       },
     )
@@ -196,7 +197,7 @@ export function phoneApi(parts: ApiParts) {
         },
       },
       ({ userId, body: { feedback } }) => {
-        log.info({ user: hashedId(userId), bytes: JSON.stringify(feedback).length }, "feedback");
+        log.info({ user: hashUser(userId), bytes: JSON.stringify(feedback).length }, "feedback");
         return answer({ success: true, data: { feedback }, timestamp: stamp() });
       },
     )
@@ -212,7 +213,7 @@ export function phoneApi(parts: ApiParts) {
       },
       ({ userId, body }) => {
         log.warn(
-          { user: hashedId(userId), bytes: (JSON.stringify(body) ?? "").length },
+          { user: hashUser(userId), bytes: (JSON.stringify(body) ?? "").length },
           "phone error report",
         );
         return answer({ success: true });
@@ -231,7 +232,7 @@ export function phoneApi(parts: ApiParts) {
         answers: { 200: succeededAt, 401: refusalSchema, 404: refusalSchema, 429: refusalSchema },
       },
       async ({ body: { coreToken, datetime } }) => {
-        const check = await verifyCoreToken(parts.tokenSecret, coreToken);
+        const check = await verifyCoreToken(parts.tokenSecret, coreToken, parts.store.revocations);
         if (check.kind === "invalid") return answer({ error: "Invalid token" }, 401);
         const waitMs = parts.rates.take(`user ${check.userId}`, parts.limits.userRequestsPerMinute);
         if (waitMs > 0) return tooMany(parts, waitMs);

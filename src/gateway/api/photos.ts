@@ -7,7 +7,8 @@ import type { PhotoExpectation } from "../expected-photos.ts";
 import { type PhotoUpload, readPhotoUpload, type UploadProblem } from "../photo-upload.ts";
 import { type Answer, answer, refusal, refusalSchema, succeeded } from "./answer.ts";
 import type { ApiParts, EndpointParts } from "./api-parts.ts";
-import { Endpoints } from "./endpoints.ts";
+import { Endpoints, lengthRequired } from "./endpoints.ts";
+import { hidesLength } from "./request-body.ts";
 
 const metadataSchema = TypeCompiler.Compile(Type.Object({ requestId: Type.String({ minLength: 1 }) }));
 
@@ -36,10 +37,11 @@ const uploadForm = Type.Object({
 
 /** Pictures on their way from glasses and phones to apps that those cannot reach themselves. */
 export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysia {
-  const { metrics, limits, log, photos, address, tokenSecret } = parts;
+  const { clock, metrics, limits, log, photos, address, tokenSecret } = parts;
   let uploads = 0;
   let unknown = 0;
   const never = new AbortController().signal;
+  const verify = (token: string) => verifyCoreToken(tokenSecret, token, parts.store.revocations);
 
   const counted = (said: Answer): Answer => {
     metrics.photoUploads.inc({ answer: String(said.status) });
@@ -48,10 +50,7 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
 
   /** Reads an upload, if there is room for one more. */
   async function read(request: Request, signal: AbortSignal): Promise<PhotoUpload | Answer> {
-    if (uploads >= limits.photoUploads) {
-      const busy = refusal(503, "TOO_MANY_UPLOADS", "Too many pictures are being uploaded");
-      return { ...busy, headers: { "retry-after": "1" } };
-    }
+    if (uploads >= limits.photoUploads) return tooManyUploads("1");
     uploads++;
     try {
       const upload = await readPhotoUpload(request, limits.photoBytes, signal);
@@ -87,7 +86,9 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
           requestId: Type.String(),
           mimeType: Type.Optional(Type.String()),
         }),
+        400: refusalSchema,
         403: refusalSchema,
+        408: refusalSchema,
         410: refusalSchema,
         413: refusalSchema,
         415: refusalSchema,
@@ -118,8 +119,11 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
       }),
       answers: {
         200: Type.Object({ success: Type.Literal(true), photoUrl: Type.String(), requestId: Type.String() }),
+        400: refusalSchema,
         401: refusalSchema,
+        408: refusalSchema,
         410: refusalSchema,
+        411: refusalSchema,
         413: refusalSchema,
         415: refusalSchema,
         503: refusalSchema,
@@ -128,15 +132,23 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
     async ({ request }) => {
       const token = bearerToken(request.headers);
       // Who has no token in the heading may have one in the form, which has to be read for that.
-      const early = token === undefined ? undefined : await verifyCoreToken(tokenSecret, token);
-      if (early?.kind === "invalid" || (token === undefined && unknown >= mostUnknown)) {
-        return counted(refusal(401, "INVALID_TOKEN", "Invalid token"));
+      const early = token === undefined ? undefined : await verify(token);
+      if (early?.kind === "invalid") return counted(refusal(401, "INVALID_TOKEN", "Invalid token"));
+      let signal = never;
+      let stopDeadline = () => {};
+      if (token === undefined) {
+        if (hidesLength(request)) return counted(lengthRequired());
+        // Not 401: a phone whose token is good would take that for the end of it.
+        if (unknown >= mostUnknown) return counted(tooManyUploads(String(limits.anonymousBodyMs / 1_000)));
+        const deadline = new AbortController();
+        signal = deadline.signal;
+        stopDeadline = clock.after(limits.anonymousBodyMs, () => deadline.abort());
+        unknown++;
       }
-      if (token === undefined) unknown++;
       try {
-        const upload = await read(request, never);
+        const upload = await read(request, signal);
         if ("status" in upload) return counted(upload);
-        const check = early ?? (await verifyCoreToken(tokenSecret, upload.fields.get("coreToken") ?? ""));
+        const check = early ?? (await verify(upload.fields.get("coreToken") ?? ""));
         if (check.kind === "invalid") return counted(refusal(401, "INVALID_TOKEN", "Invalid token"));
         const requestId = requestIdOf(upload.fields.get("metadata") ?? upload.fields.get("requestId"));
         if (requestId === undefined) {
@@ -147,6 +159,7 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
         const photoUrl = `${address.url}/api/photos/${encodeURIComponent(requestId)}`;
         return counted(said.status === 200 ? answer({ success: true, photoUrl, requestId }) : said);
       } finally {
+        stopDeadline();
         if (token === undefined) unknown--;
       }
     },
@@ -177,6 +190,11 @@ export function photoApi(parts: EndpointParts & Pick<ApiParts, "photos">): Elysi
   }
 
   return endpoints.routes;
+}
+
+function tooManyUploads(retrySeconds: string): Answer {
+  const busy = refusal(503, "TOO_MANY_UPLOADS", "Too many pictures are being uploaded");
+  return { ...busy, headers: { "retry-after": retrySeconds } };
 }
 
 function problemAnswer({ status, code, message }: UploadProblem): Answer {

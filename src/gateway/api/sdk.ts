@@ -1,15 +1,13 @@
 import { Type } from "@sinclair/typebox";
 import { isoTime } from "../../kernel/clock.ts";
 import { canonicalUserId } from "../../kernel/identity.ts";
-import { bearerToken } from "../core-token.ts";
 import { answer, refusal, refusalSchema } from "./answer.ts";
 import type { EndpointParts } from "./api-parts.ts";
-import { admitApp } from "./callers.ts";
-import { Endpoints, tooMany } from "./endpoints.ts";
+import { Endpoints } from "./endpoints.ts";
 
 /** What apps ask besides their storage and their settings. */
 export function sdkApi(parts: EndpointParts) {
-  const { clock, limits, sessions, store } = parts;
+  const { clock, sessions, store } = parts;
   return new Endpoints(parts, "For apps")
     .add(
       "GET",
@@ -37,7 +35,7 @@ export function sdkApi(parts: EndpointParts) {
       "POST",
       "/api/app-communication/discover-users",
       {
-        caller: "anyone",
+        caller: "appInBody",
         summary: "The other users for whom the same app runs, by `Bearer <apiKey>`",
         body: Type.Object({
           packageName: Type.String({ minLength: 1, maxLength: 256 }),
@@ -47,32 +45,29 @@ export function sdkApi(parts: EndpointParts) {
         answers: {
           200: Type.Object({
             users: Type.Array(
-              Type.Object({ userId: Type.String(), sessionId: Type.String(), joinedAt: Type.String() }),
+              Type.Object({
+                userId: Type.String(),
+                sessionId: Type.String(),
+                joinedAt: Type.String(),
+                userProfile: Type.Optional(Type.Object({ userId: Type.String() })),
+              }),
             ),
             totalUsers: Type.Number(),
             timestamp: Type.String(),
           }),
-          401: refusalSchema,
           403: refusalSchema,
-          429: refusalSchema,
         },
       },
-      ({ request, body: { packageName, userId } }) => {
-        const admission = admitApp(parts, packageName, bearerToken(request.headers) ?? "");
-        if ("refused" in admission) return admission.refused;
-        const waitMs = parts.rates.take(`app ${packageName}`, limits.appRequestsPerMinute);
-        if (waitMs > 0) return tooMany(parts, waitMs);
+      ({ body: { packageName, userId, includeUserProfiles } }) => {
         const asking = sessions.getSession(canonicalUserId(userId));
         if (asking?.apps.app(packageName) === undefined) {
           return refusal(403, "APP_NOT_RUNNING", "The app does not run for the user on whose behalf it asks");
         }
-        const users = [];
-        for (const session of sessions.all()) {
-          const app = session === asking ? undefined : session.apps.app(packageName);
-          if (app === undefined) continue;
-          const joinedAt = session.snapshot().startTime;
-          users.push({ userId: session.userId, sessionId: app.sessionId, joinedAt });
-        }
+        // Nothing is known of a user but the id.
+        const users = sessions
+          .usersOf(packageName)
+          .filter((user) => user.userId !== asking.userId)
+          .map((user) => (includeUserProfiles ? { ...user, userProfile: { userId: user.userId } } : user));
         return answer({ users, totalUsers: users.length, timestamp: isoTime(clock) });
       },
     )

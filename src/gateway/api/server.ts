@@ -1,8 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { isoTime } from "../../kernel/clock.ts";
-import { answer } from "./answer.ts";
+import { answer, refusalSchema } from "./answer.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { gatekeepers } from "./callers.ts";
 import { Endpoints } from "./endpoints.ts";
 
 const health = Type.Object({
@@ -17,25 +18,44 @@ const health = Type.Object({
 
 /** What the server says of itself. */
 export function serverApi(parts: ApiParts) {
-  const { clock, metrics, sessions } = parts;
+  const { clock, config, metrics, sessions } = parts;
   const startedMs = clock.now();
-  const plain = (summary: string) => ({
+  const plain = (summary: string, refusals: Record<string, object> = {}) => ({
     detail: {
       summary,
       tags: ["Server"],
       security: [],
-      responses: { 200: { description: "Done", content: { "text/plain": { schema: Type.String() } } } },
+      responses: {
+        200: { description: "Done", content: { "text/plain": { schema: Type.String() } } },
+        ...refusals,
+      },
     },
+  });
+  const refused = (description: string) => ({
+    description,
+    content: { "application/json": { schema: refusalSchema } },
   });
   const texts = new Elysia()
     .get("/livez", () => new Response("ok"), plain("Two bytes while the main loop turns"))
     .get(
       "/metrics",
-      async () => {
+      async ({ request }) => {
+        if (config.metrics === "off") {
+          return Response.json({ error: "NOT_FOUND", message: "There is nothing here" }, { status: 404 });
+        }
+        if (config.metrics === "admin") {
+          const admission = await gatekeepers.admin(parts, request, undefined);
+          if ("refused" in admission) {
+            return Response.json(admission.refused.body, { status: admission.refused.status });
+          }
+        }
         const text = await metrics.registry.metrics();
         return new Response(text, { headers: { "content-type": metrics.registry.contentType } });
       },
-      plain("Everything that is counted, for Prometheus"),
+      plain("Everything that is counted, for Prometheus", {
+        401: refused("BROWLINE_METRICS is admin, and the admin token is missing or wrong"),
+        404: refused("BROWLINE_METRICS is off"),
+      }),
     );
   return new Endpoints(parts, "Server")
     .add(

@@ -187,7 +187,8 @@ export function settingApi(parts: EndpointParts) {
       "/appsettings/user/:packageName",
       {
         caller: "anyone",
-        summary: "An app's settings for the user of one of its live sessions, by `Bearer <sessionId>`",
+        summary:
+          "An app's settings for the user of one of its live sessions, by `Bearer <sessionId>`, asked for from the address that the app's socket comes from. Behind a reverse proxy all addresses are the proxy's",
         answers: {
           200: Type.Object({ success: Type.Literal(true), settings: Type.Array(valuesSchema) }),
           401: refusalSchema,
@@ -195,8 +196,8 @@ export function settingApi(parts: EndpointParts) {
       },
       ({ request, params: { packageName = "" } }) => {
         const session = sessions.findAppSession(bearerToken(request.headers) ?? "", packageName);
-        // The id is no secret, so it opens no more than what the app that runs in the session has been told anyway.
-        if (session?.apps.app(packageName) === undefined) {
+        // The id can be guessed. What tells the app is that it calls from where its socket, which has shown its key, is.
+        if (session === undefined || session.apps.peerOf(packageName) !== parts.peerOf(request)) {
           return refusal(401, "SESSION_NOT_FOUND", "The app runs in no session of this id");
         }
         return answer({ success: true, settings: session.settings.settingsOf(packageName) });

@@ -33,8 +33,13 @@ export function storageApi(parts: EndpointParts) {
         return refusal(400, "VALUE_TOO_LARGE", `A value may have ${limits.storageValueChars} characters`);
       }
     }
-    const fits = await store.writeStorage(userId, app.packageName, entries, limits.storageBytes);
-    const message = `The total size exceeds ${limits.storageBytes} bytes for this user and app`;
+    // An app that may write for users whom it invents may fill the disk.
+    if (parts.sessions.getSession(userId) === undefined && !(await store.knowsUser(userId))) {
+      return refusal(404, "UNKNOWN_USER", "There is no such user");
+    }
+    const { storageBytes: userBytes, storageAppBytes: appBytes } = limits;
+    const fits = await store.writeStorage(userId, app.packageName, entries, { userBytes, appBytes });
+    const message = `The total size exceeds ${userBytes} bytes for this user and app, or ${appBytes} for the app`;
     return fits ? answer({ success: true }) : refusal(413, "STORAGE_FULL", message);
   };
 
@@ -63,7 +68,7 @@ export function storageApi(parts: EndpointParts) {
         summary: "Adds and replaces entries, all or none",
         body: Type.Object({ data: Type.Record(Type.String(), Type.String()) }),
         bodyBytes: limits.storageBodyBytes,
-        answers: { 200: succeeded },
+        answers: { 200: succeeded, 404: refusalSchema },
       },
       ({ app, params, body }) => within(app, params["userId"], (userId) => write(app, userId, body.data)),
     )
@@ -109,7 +114,7 @@ export function storageApi(parts: EndpointParts) {
         summary: "Adds or replaces one entry",
         body: Type.Object({ value: Type.String() }),
         bodyBytes: limits.storageBodyBytes,
-        answers: { 200: succeeded },
+        answers: { 200: succeeded, 404: refusalSchema },
       },
       ({ app, params: { userId: user, key = "" }, body: { value } }) =>
         within(app, user, (userId) => write(app, userId, { [key]: value })),

@@ -6,6 +6,7 @@ import type { Limits } from "../../kernel/limits.ts";
 import { rangeOf } from "../byte-range.ts";
 import type { Phrase } from "../voice.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { tooMany } from "./endpoints.ts";
 
 /** Settings of a voice as the SDK writes them; those that the voice does not know are left alone. */
 const voiceSettings = Type.Object({ speed: Type.Optional(Type.Number()) });
@@ -22,13 +23,19 @@ const stringSchema = { type: "string" } as const;
  * Text to speech. Whoever has the address may fetch it: it is the phone that does so, with nothing to show, when an app
  * lets it play what `session.audio.speak()` of the SDK has made.
  */
-export function ttsApi({ voice, limits }: Pick<ApiParts, "voice" | "limits">) {
+export function ttsApi(parts: Pick<ApiParts, "voice" | "limits" | "metrics" | "rates" | "peerOf">) {
+  const { voice, limits } = parts;
   return new Elysia().get(
     "/api/tts",
     async ({ request }) => {
+      const waitMs = parts.rates.take(`peer ${parts.peerOf(request)}`, limits.peerRequestsPerMinute);
+      if (waitMs > 0) {
+        const { status, body, headers } = tooMany(parts, waitMs);
+        return Response.json(body, { status, ...(headers && { headers }) });
+      }
       const phrase = readPhrase(new URL(request.url).searchParams, limits);
       if (phrase instanceof Response) return phrase;
-      const spoken = await voice.speak(phrase);
+      const spoken = await voice.speak(phrase, request.signal);
       switch (spoken.kind) {
         case "spoken":
           return soundAnswer(spoken.wav, request.headers.get("range"));
@@ -76,7 +83,7 @@ export function ttsApi({ voice, limits }: Pick<ApiParts, "voice" | "limits">) {
           400: describe("No text, nothing in it that can be spoken, or settings that cannot be read"),
           413: describe("The text is too long"),
           416: { description: "The header Range asked for what is not there" },
-          429: describe("Too many texts wait to be spoken"),
+          429: describe("Too many texts wait to be spoken, or too many requests came from one address"),
           503: describe("The voice has failed"),
         },
       },

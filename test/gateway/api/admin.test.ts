@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { verifyCoreToken } from "../../../src/gateway/core-token.ts";
+import { SignJWT } from "jose";
+import { mintCoreToken, verifyCoreToken } from "../../../src/gateway/core-token.ts";
 import { sha256Hex } from "../../../src/kernel/identity.ts";
 import { captions } from "../../support/fake-world.ts";
 import { adminToken, TestApi } from "../../support/test-api.ts";
@@ -81,6 +82,23 @@ describe("apps", () => {
     expect(api.world.users.apps.all()).toEqual([]);
   });
 
+  test("at an address that may not be called are not registered, and the reason is told", async () => {
+    const publicUrl = "http://169.254.169.254/latest";
+    const refused = { error: "TARGET_REFUSED", message: expect.stringContaining("metadata address") };
+    const made = await ask("POST", "/apps", { ...newApp, publicUrl });
+    expect([made.status, made.body]).toMatchObject([400, refused]);
+    expect(api.world.users.apps.all()).toEqual([]);
+    await ask("POST", "/apps", newApp);
+    const moved = await ask("PUT", `/apps/${captions}`, { publicUrl });
+    expect([moved.status, moved.body]).toMatchObject([400, refused]);
+    expect(api.world.users.apps.get(captions)?.publicUrl).toBe("http://127.0.0.1:7010");
+    api = new TestApi({ BROWLINE_TARGETS: "public" });
+    expect((await ask("POST", "/apps", newApp)).body).toMatchObject({
+      error: "TARGET_REFUSED",
+      message: expect.stringContaining("BROWLINE_TARGETS is public"),
+    });
+  });
+
   test("get a new key, and the former one opens nothing any more", async () => {
     await api.register(captions);
     const { body } = await ask("POST", `/apps/${captions}/key`);
@@ -141,6 +159,75 @@ describe("users and sessions", () => {
     expect((await ask("GET", "/sessions/nobody@example.com")).status).toBe(404);
   });
 
+  test("are shown with what their apps have heard, the last fifty changes of each", async () => {
+    await api.register(captions);
+    const { session } = await api.world.connect(user);
+    const app = await api.world.runApp(session, captions, "button_press");
+    api.world.subscribe(session, app, captions, "button_press");
+    const history = async () => {
+      const { body } = await ask("GET", `/sessions/${user}`);
+      const { data } = body as { data: { subscriptionHistory: Record<string, { streams: string[] }[]> } };
+      return data.subscriptionHistory[captions]?.map(({ streams }) => streams.join());
+    };
+    expect(await history()).toEqual(["button_press"]);
+    for (let i = 0; i < 60; i++) api.world.subscribe(session, app, captions, `touch_event:t${i}`);
+    const changes = await history();
+    expect(changes?.length).toBe(50);
+    expect([changes?.at(0), changes?.at(-1)]).toEqual(["touch_event:t10", "touch_event:t59"]);
+    session.apps.stop(captions);
+    expect((await history())?.length).toBe(50);
+  });
+
+  test("of whom nothing is kept are 404, and what is no user id is 400", async () => {
+    for (const verb of ["GET", "DELETE"]) {
+      expect((await ask(verb, "/users/nobody@example.com")).status).toBe(404);
+      for (const id of ["%zz", "%20", "ada", "a%20b@example.com"]) {
+        expect((await ask(verb, `/users/${id}`)).status).toBe(400);
+      }
+    }
+    expect((await ask("POST", "/users/ada/revoke-tokens")).status).toBe(400);
+    await api.world.connect(user);
+    expect((await ask("GET", `/users/${user}`)).status).toBe(200);
+  });
+
+  test("are forgotten: session, settings, installations, wishes and what apps keep", async () => {
+    await api.register(captions);
+    const { session } = await api.world.connect(user);
+    api.world.users.saveSetting(user, "phone", "theme", "dark");
+    api.world.users.saveInstallation(user, captions, false);
+    const path = `/api/sdk/simple-storage/${user}`;
+    const bearer = api.appBearer(captions);
+    await api.call("PUT", path, { bearer, body: { data: { a: "1" } } });
+    expect((await ask("DELETE", `/users/${user}`)).status).toBe(200);
+    expect(session.state).toBe("DISPOSED");
+    expect((await ask("GET", `/users/${user}`)).status).toBe(404);
+    expect((await api.call("GET", path, { bearer })).body).toEqual({ success: true, data: {} });
+    expect(await api.world.users.loadUser(user)).toMatchObject({
+      settings: { phone: {} },
+      installations: {},
+    });
+  });
+
+  test("whose tokens are revoked are signed in by none of them any more, and by the next one", async () => {
+    const seconds = api.world.clock.now() / 1000;
+    const secret = "a secret that only tests know";
+    const statusOf = async (bearer: string) =>
+      (await api.call("GET", "/api/client/user/settings", { bearer })).status;
+    const before = await mintCoreToken(secret, user, seconds);
+    const withoutTime = await new SignJWT({ email: user })
+      .setProtectedHeader({ alg: "HS256" })
+      .sign(new TextEncoder().encode(secret));
+    const others = await mintCoreToken(secret, "other@example.com", seconds);
+    for (const token of [before, withoutTime, others]) expect(await statusOf(token)).toBe(200);
+    const { session } = await api.world.connect(user);
+    expect((await ask("POST", `/users/${user}/revoke-tokens`)).status).toBe(200);
+    expect(session.state).toBe("DISPOSED");
+    for (const token of [before, withoutTime]) expect(await statusOf(token)).toBe(401);
+    expect(await statusOf(others)).toBe(200);
+    const { coreToken } = (await ask("POST", `/users/${user}/token`)).body as { coreToken: string };
+    expect(await statusOf(coreToken)).toBe(200);
+  });
+
   test("are ended", async () => {
     const { session, glasses } = await api.world.connect(user);
     expect((await ask("DELETE", `/sessions/${user}`)).status).toBe(200);
@@ -171,7 +258,7 @@ describe("users and sessions", () => {
   test("get core tokens that sign them in", async () => {
     const { body } = await ask("POST", "/users/Ada@Example.com/token");
     const { coreToken } = body as { coreToken: string };
-    expect(await verifyCoreToken("a secret that only tests know", coreToken)).toEqual({
+    expect(await verifyCoreToken("a secret that only tests know", coreToken, new Map())).toEqual({
       kind: "valid",
       userId: "ada@example.com",
     });

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { appRecord } from "../../support/fake-world.ts";
 import { TestApi } from "../../support/test-api.ts";
 import { until } from "../../support/until.ts";
 
@@ -102,6 +103,19 @@ describe("starting and stopping over HTTP", () => {
       expect(glasses.of("app_stopped")).toMatchObject([{ packageName: captions }]);
     },
   );
+
+  test("stops an app that runs, though it is registered no longer; where neither is, there is nothing to find", async () => {
+    const unregistered = "com.example.unregistered";
+    api.world.records.set(unregistered, appRecord(unregistered));
+    const { session } = await api.world.connect(user);
+    const app = await api.world.runApp(session, unregistered);
+    api.world.records.delete(unregistered);
+    const stop = () => api.call("POST", `/apps/${unregistered}/stop`, { user });
+    expect((await stop()).status).toBe(200);
+    expect(app.closed?.reason).toBe("App stopped");
+    expect((await stop()).status).toBe(404);
+    expect((await api.call("POST", `/apps/${captions}/stop`, { user })).status).toBe(200);
+  });
 
   test("reports a start that failed as failed", async () => {
     await api.world.connect(user);

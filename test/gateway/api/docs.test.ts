@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { FakePage } from "../../support/fake-page.ts";
 import { TestApi } from "../../support/test-api.ts";
 
 const api = new TestApi();
@@ -44,6 +45,38 @@ describe("the API's description", () => {
         ]);
       }
     }
+  });
+
+  test("says of a path for another generation of clients what it is an alias of", async () => {
+    const paths: Record<string, Record<string, unknown>> = await api.described();
+    const aliasOf = (verb: string, path: string) =>
+      (paths[path]?.[verb] as Record<string, unknown> | undefined)?.["x-alias-of"];
+    expect(aliasOf("get", "/api/client/apps")).toBe("/api/apps");
+    expect(aliasOf("post", "/api/apps/{packageName}/start")).toBe("/apps/{packageName}/start");
+    expect(aliasOf("post", "/api/auth/exchange-token")).toBe("/auth/exchange-token");
+    expect(paths).toHaveProperty(["/apps/{packageName}/start", "post"]);
+    expect(aliasOf("post", "/apps/{packageName}/start")).toBeUndefined();
+  });
+
+  test("names an app's key alone as the way in where the app is named in the body", async () => {
+    expect((await api.described())["/api/app-communication/discover-users"]).toMatchObject({
+      post: { security: [{ appKeyAlone: [] }], responses: { 400: {}, 401: {}, 403: {}, 413: {}, 429: {} } },
+    });
+  });
+
+  test("is shown with its code as code, and its aliases marked", async () => {
+    const { body } = await api.call("GET", "/docs");
+    const shown = new FakePage();
+    await shown.run(String(body), {
+      openapi: "3.0.0",
+      info: { description: "d" },
+      paths: { "/b": { get: { summary: "By `Bearer <key>`, or not", "x-alias-of": "/a" } } },
+    });
+    const [, summary] = /<summary>(.*?)<\/summary>/.exec(shown.markup) ?? [];
+    expect(summary).toBe(
+      "<span>GET</span><code>/b</code><span>By <code>Bearer &lt;key&gt;</code>, or not</span>" +
+        "<span>alias of <code>/a</code></span>",
+    );
   });
 
   test("is shown by a page that loads nothing from elsewhere", async () => {

@@ -96,6 +96,24 @@ describe("a phone that asks", () => {
   });
 });
 
+describe("an address from which much is asked without credentials", () => {
+  test("is told 429 and when to come back, whatever it asks for, and no other address is", async () => {
+    const ask = (path: string, peer: string) => api.call("GET", path, { peer });
+    const path = `/api/public/permissions/${captions}`;
+    const most = api.world.limits.peerRequestsPerMinute;
+    for (let i = 0; i < most; i++) await ask(path, "192.0.2.1");
+    for (const asked of [path, "/appsettings/user/com.example.app", "/api/tts?text=hello"]) {
+      const refused = await ask(asked, "192.0.2.1");
+      expect([refused.status, refused.body]).toMatchObject([429, { error: "RATE_LIMITED" }]);
+      expect(refused.headers.get("retry-after")).toBe("1");
+    }
+    expect((await ask(path, "192.0.2.2")).status).toBe(200);
+    expect((await ask("/api/tts?text=hello", "192.0.2.2")).status).toBe(503);
+    api.world.clock.advance(1_000);
+    expect((await ask(path, "192.0.2.1")).status).toBe(200);
+  });
+});
+
 describe("an app that asks with its key", () => {
   test("1200 times a minute is served, and then told 429", async () => {
     const body = { aos_temp_token: "unknown", packageName: captions };

@@ -45,15 +45,36 @@ describe("discovering users", () => {
       await api.world.runApp(session, notes);
     }
     await api.world.connect("c@example.com");
+    await api.world.clock.advanceAsync(5_000);
     expect(await discover("A@example.com")).toMatchObject({
       status: 200,
       body: {
         totalUsers: 1,
         users: [
-          { userId: "b@example.com", sessionId: `b@example.com-${notes}`, joinedAt: expect.any(String) },
+          {
+            userId: "b@example.com",
+            sessionId: `b@example.com-${notes}`,
+            joinedAt: expect.any(String),
+            userProfile: { userId: "b@example.com" },
+          },
         ],
       },
     });
+  });
+
+  test("tells since when the app runs for them, not their session, and no profiles that nobody asked for", async () => {
+    const { session } = await api.world.connect("a@example.com");
+    await api.world.runApp(session, notes);
+    const b = await api.world.connect("b@example.com");
+    await api.world.clock.advanceAsync(10_000);
+    const startedAt = new Date(api.world.clock.now()).toISOString();
+    await api.world.runApp(b.session, notes);
+    await api.world.clock.advanceAsync(10_000);
+    const body = { packageName: notes, userId: "a@example.com" };
+    const answer = await api.call("POST", "/api/app-communication/discover-users", { bearer: apiKey, body });
+    expect((answer.body as { users: unknown }).users).toEqual([
+      { userId: "b@example.com", sessionId: `b@example.com-${notes}`, joinedAt: startedAt },
+    ]);
   });
 
   test("is closed to a wrong key, to another app's key, and for users who do not run the app", async () => {

@@ -142,6 +142,18 @@ describe("an app's settings", () => {
       expect((await api.call("GET", path, { bearer: wrong })).status).toBe(401);
     }
   });
+
+  test("open to nobody who has guessed the session id: only where the app's open socket comes from", async () => {
+    const { session } = await api.world.connect(user);
+    const app = await api.world.runApp(session, captions);
+    const path = `/appsettings/user/${captions}`;
+    const bearer = session.apps.sessionIdOf(captions);
+    const ask = async (peer?: string) =>
+      (await api.call("GET", path, { bearer, ...(peer === undefined ? {} : { peer }) })).status;
+    expect([await ask(), await ask("198.51.100.7"), await ask("")]).toEqual([200, 401, 401]);
+    session.apps.closed(captions, app.generation);
+    expect([await ask(), await ask("")]).toEqual([401, 401]);
+  });
 });
 
 describe("a phone's settings", () => {

@@ -9,6 +9,7 @@ beforeEach(async () => {
   api = new TestApi();
   await api.register(notes);
   await api.register(other);
+  for (const user of ["user@example.com", "a@example.com", "b@example.com"]) api.world.users.saveUser(user);
 });
 
 const path = (userId: string, key?: string) =>
@@ -106,6 +107,24 @@ describe("simple storage", () => {
     // Replacing takes no more room than it had, and another user has room of their own.
     expect((await ask("PUT", path("user@example.com"), { body: batch(0, 10) })).status).toBe(200);
     expect((await ask("PUT", path("b@example.com"), { body: batch(0, 10) })).status).toBe(200);
+  });
+
+  test("is for users who were here once: for one who is made up, nothing is kept", async () => {
+    for (const call of [
+      () => ask("PUT", path("invented@example.com"), { body: { data: { a: "1" } } }),
+      () => ask("PUT", path("invented@example.com", "a"), { body: { value: "1" } }),
+    ]) {
+      const refused = await call();
+      expect([refused.status, refused.body]).toMatchObject([404, { error: "UNKNOWN_USER" }]);
+    }
+    expect(await api.world.users.userIds()).not.toContain("invented@example.com");
+    expect(await everything("invented@example.com")).toEqual({ success: true, data: {} });
+    await api.world.connect("now@example.com");
+    const { session } = await api.world.connect("once@example.com");
+    await session.end();
+    for (const user of ["now@example.com", "once@example.com"]) {
+      expect((await ask("PUT", path(user), { body: { data: { a: "1" } } })).status).toBe(200);
+    }
   });
 
   test("refuses a body that no storage could hold without reading it to its end", async () => {

@@ -1,0 +1,75 @@
+import type { Database } from "bun:sqlite";
+
+/** Each entry takes the schema from its index to the next; `user_version` says how many have run. Append only. */
+const migrations = [
+  `CREATE TABLE app (
+     package_name TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     public_url TEXT NOT NULL,
+     type TEXT NOT NULL CHECK (type IN ('standard', 'background')),
+     api_key_hash TEXT NOT NULL,
+     permissions TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE user (
+     user_id TEXT PRIMARY KEY,
+     audio_format TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE wanted_app (
+     position INTEGER PRIMARY KEY AUTOINCREMENT,
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     UNIQUE (user_id, package_name)
+   ) STRICT;`,
+  // What an app's record holds beside the columns, what users have set, what they installed, what apps keep for them.
+  `ALTER TABLE app ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
+   CREATE TABLE setting (
+     user_id TEXT NOT NULL,
+     scope TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (user_id, scope, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE installation (
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     installed INTEGER NOT NULL CHECK (installed IN (0, 1)),
+     PRIMARY KEY (user_id, package_name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE storage (
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (user_id, package_name, key)
+   ) STRICT;`,
+  // How much an app keeps for all of its users, and from when on tokens of a user are good.
+  `CREATE INDEX storage_of_app ON storage (package_name, octet_length(key) + octet_length(value));
+   CREATE TABLE revocation (
+     user_id TEXT PRIMARY KEY,
+     not_before INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+] as const;
+
+/** Tables with rows of users that go with the user. */
+export const tablesOfUsers = ["user", "wanted_app", "setting", "installation", "storage"] as const;
+
+/**
+ * Brings a database up to date.
+ * @throws Error when it was written by a newer version.
+ */
+export function migrate(database: Database): void {
+  // Immediate: of two processes that start at once, the second waits and then finds nothing left to do.
+  database
+    .transaction(() => {
+      const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
+      const version = row?.user_version ?? 0;
+      if (version > migrations.length) {
+        throw new Error(
+          `it was written by a newer version (schema ${version}, this one knows ${migrations.length})`,
+        );
+      }
+      for (const migration of migrations.slice(version)) database.run(migration);
+      database.run(`PRAGMA user_version = ${migrations.length}`);
+    })
+    .immediate();
+}
