@@ -1,4 +1,16 @@
 import type { Limits } from "../kernel/limits.ts";
+import {
+  afterAnswer,
+  firstParked,
+  isDue,
+  isUnderWay,
+  later,
+  nextParked,
+  type Retry,
+  retryMs,
+  soon,
+  underWay,
+} from "./app-retry.ts";
 import type { WebhookOutcome } from "./ports.ts";
 
 /**
@@ -43,12 +55,6 @@ export type AppState =
  */
 type StartManner = "patient" | "once" | "automatic";
 
-/** When the next webhook is due; undefined while one is under way, or when no other try could help. */
-interface Retry {
-  readonly attempts: number;
-  readonly nextMs: number | undefined;
-}
-
 export type AppEvent =
   | {
       readonly kind: "start";
@@ -89,9 +95,6 @@ export const stopped: AppState = { name: "STOPPED", lateUntilMs: 0 };
 
 const serverDown: StartFailure = { stage: "WEBHOOK", message: "The app's server does not answer" };
 const notBroughtBack: StartFailure = { stage: "TIMEOUT", message: "The app could not be brought back" };
-
-/** What failed at the network is asked for again after this: the way to the server knows how long to wait. */
-const queueAgainMs = 1_000;
 
 type Step = readonly [AppState, readonly AppAction[]];
 
@@ -144,10 +147,6 @@ export function wakeAtMs(state: AppState, limits: Limits): number | undefined {
     default:
       return undefined;
   }
-}
-
-function retryMs({ nextMs }: Retry): number {
-  return nextMs ?? Number.POSITIVE_INFINITY;
 }
 
 function stoppedStep(
@@ -335,39 +334,4 @@ function resurrecting(
 /** A parked app is welcome whenever it comes. */
 function park(parked: Retry): AppState {
   return { name: "STOPPED", lateUntilMs: Number.POSITIVE_INFINITY, parked };
-}
-
-/** The first try of an app that has just been parked. */
-function firstParked(nowMs: number, limits: Limits): Retry {
-  return { attempts: 0, nextMs: nowMs + limits.parkedMs };
-}
-
-function nextParked({ attempts }: Retry, nowMs: number, limits: Limits): Retry {
-  const pauseMs = attempts < limits.parkedTries ? limits.parkedMs : limits.parkedRarelyMs;
-  return { attempts, nextMs: nowMs + pauseMs };
-}
-
-function afterAnswer(retry: Retry, outcome: WebhookOutcome, nowMs: number): Retry {
-  return outcome.kind === "unreachable" ? soon(retry, nowMs) : later(retry, nowMs);
-}
-
-function underWay(attempts: number): Retry {
-  return { attempts: attempts + 1, nextMs: undefined };
-}
-
-function isUnderWay({ attempts, nextMs }: Retry): boolean {
-  return attempts > 0 && nextMs === undefined;
-}
-
-/** 1, 2, 4, 8, 16, then every 30 seconds. */
-function later(retry: Retry, nowMs: number): Retry {
-  return { ...retry, nextMs: nowMs + Math.min(1000 * 2 ** (retry.attempts - 1), 30_000) };
-}
-
-function soon(retry: Retry, nowMs: number): Retry {
-  return { ...retry, nextMs: nowMs + queueAgainMs };
-}
-
-function isDue(retry: Retry, nowMs: number): boolean {
-  return retry.nextMs !== undefined && nowMs >= retry.nextMs;
 }

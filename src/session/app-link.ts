@@ -31,13 +31,17 @@ export interface AppLinkHost {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  /** The app as it is registered now. */
+  readonly record: () => AppRecord;
   readonly userPresent: () => boolean;
   /** Aborted when the session ends. */
   readonly signal: AbortSignal;
   /** The way to the app's server, which all its users share. */
   readonly circuit: () => AppCircuit;
+  /** A number that no other socket of the session has: the app may have had another link before. */
+  readonly nextGeneration: () => number;
   /** Asks the app's server to connect under a path with this nonce. */
-  readonly sendWebhook: (nonce: string) => Promise<WebhookOutcome>;
+  readonly sendWebhook: (nonce: string, signal: AbortSignal) => Promise<WebhookOutcome>;
   /** The app's state, or what it hears, has changed. */
   readonly onChange: (link: AppLink, from: AppState["name"]) => void;
   /** The app has handed over or is given up: nothing of it may stay in the session. */
@@ -64,13 +68,15 @@ interface Interruption {
 /** How long after its last list a returning process is taken to be complete, though it hears less than before. */
 const settledListMs = 1_000;
 
+/** How soon a socket that still has much to send is asked again whether it has room. */
+const replayPauseMs = 50;
+
 /**
  * One app in one session: its state, its current socket, the events that wait while it has none, and the promise that
  * everyone who starts it shares. Every socket has a generation; what an older one says or does has no effect.
  */
 export class AppLink implements SessionApp {
-  readonly record: AppRecord;
-  readonly granted: ReadonlySet<string>;
+  readonly packageName: string;
   /** The id under which the app knows this session. */
   readonly sessionId: string;
   readonly held: HeldSubscriptions;
@@ -89,10 +95,11 @@ export class AppLink implements SessionApp {
   #literals: readonly string[] = [];
   /** Set from a loss to the replay that ends it; meanwhile new events queue behind those held. */
   #interruption: Interruption | undefined;
+  /** Set while what waited is being replayed in pieces; meanwhile new events queue behind it. */
+  #nextPiece: Stop | undefined;
 
-  constructor(record: AppRecord, sessionId: string, host: AppLinkHost) {
-    this.record = record;
-    this.granted = grantedPermissions(record.permissions);
+  constructor(packageName: string, sessionId: string, host: AppLinkHost) {
+    this.packageName = packageName;
     this.sessionId = sessionId;
     this.#host = host;
     this.held = new HeldSubscriptions(host.clock, host.limits);
@@ -107,8 +114,18 @@ export class AppLink implements SessionApp {
     });
   }
 
-  get packageName(): string {
-    return this.record.packageName;
+  /** The app as it is registered now: what it may do can change at any time. */
+  get record(): AppRecord {
+    return this.#host.record();
+  }
+
+  get granted(): ReadonlySet<string> {
+    return grantedPermissions(this.record.permissions);
+  }
+
+  /** The address that the app's socket comes from; undefined while it has none. */
+  get peer(): string | undefined {
+    return this.#port?.peer;
   }
 
   get process(): number {
@@ -126,12 +143,22 @@ export class AppLink implements SessionApp {
 
   /** Whether the app's absence or recent return makes its present wishes doubtful. */
   get settling(): boolean {
-    return this.state === "GRACE_PERIOD" || this.state === "RESURRECTING" || this.held.provisional;
+    return this.state === "RUNNING" ? this.held.unsettled : this.counts;
   }
 
   /** Whether the app has been given up and is tried again now and then. */
   get parked(): boolean {
     return this.#state.name === "STOPPED" && this.#state.parked !== undefined;
+  }
+
+  /** Whether a socket of the app would be let in: it is awaited, parked, or may still come late. */
+  get welcome(): boolean {
+    return this.state !== "STOPPED" || this.#host.clock.now() < this.#lateUntilMs();
+  }
+
+  /** Whether the user wants the app, whatever has become of it: it runs, starts, is expected back or is tried again. */
+  get awaited(): boolean {
+    return this.state !== "STOPPED" || this.parked;
   }
 
   /**
@@ -155,8 +182,7 @@ export class AppLink implements SessionApp {
    * @returns the socket's generation, or why it is refused: a newer webhook's socket is there, or nobody started the app.
    */
   accept(port: AppPort, nonce: string | undefined, ack: ToApp): number | "duplicate" | "notStarted" {
-    const welcome = this.state !== "STOPPED" || this.#host.clock.now() < this.#lateUntilMs();
-    if (!welcome) return "notStarted";
+    if (!this.welcome) return "notStarted";
     const rank = this.#summons.rankOf(nonce);
     if (this.#port !== undefined) {
       if (rank < this.#portRank) return "duplicate";
@@ -175,7 +201,7 @@ export class AppLink implements SessionApp {
     this.#port = port;
     this.#portRank = rank;
     this.#released = false;
-    this.#generation++;
+    this.#generation = this.#host.nextGeneration();
     port.send(ack, "control");
     this.held.connected();
     this.#summons.arrived(rank);
@@ -202,6 +228,7 @@ export class AppLink implements SessionApp {
     if (!this.isCurrent(generation)) return;
     this.#port = undefined;
     this.#interruption?.cancelReplay?.();
+    this.#endReplay();
     // Lost again before its replay: what it heard at first is still what counts.
     const literals = this.#interruption?.literals ?? this.#literals;
     this.#interruption = { literals, fresh: false, cancelReplay: undefined };
@@ -234,7 +261,7 @@ export class AppLink implements SessionApp {
    * @param supersedes a slot that this event makes pointless, as a final does its interims.
    */
   deliver(message: ToApp, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
-    if (this.#port !== undefined && this.#interruption === undefined) {
+    if (this.#port !== undefined && this.#interruption === undefined && this.#nextPiece === undefined) {
       const result = this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
       // A socket that takes nothing any more is about to be lost; what must arrive waits for the next one.
       if (result === "sent" || deliveryClass !== "must") return;
@@ -265,6 +292,7 @@ export class AppLink implements SessionApp {
    */
   stop(reason: StopReason, close: Close, erase: () => void): void {
     this.#step({ kind: "stop" });
+    this.#summons.close();
     erase();
     const port = this.#port;
     this.#port = undefined;
@@ -279,7 +307,7 @@ export class AppLink implements SessionApp {
   /** Cancels every timer. The link is not to be used again. */
   dispose(close: Close): void {
     this.#cancelWake?.();
-    this.#summons.cancel();
+    this.#summons.close();
     this.#forgetEvents();
     this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The session has ended" } });
     this.#state = stopped;
@@ -371,13 +399,37 @@ export class AppLink implements SessionApp {
     if (this.#port === undefined) return;
     this.#interruption?.cancelReplay?.();
     this.#interruption = undefined;
+    this.#replayPiece();
+  }
+
+  /** All at once could be more than the socket takes, and cost the app the very socket it has come back with. */
+  #replayPiece(): void {
+    this.#endReplay();
     const port = this.#port;
-    for (const message of this.#outbox.drain()) {
-      if (port.send(message, "event") === "dropped") this.#outbox.hold(message, "must", "");
+    if (port === undefined) return;
+    const { clock, limits } = this.#host;
+    let room = port.queuedBytes <= limits.socketQueueBytes / 4 ? limits.replayPieceBytes : 0;
+    const pauseMs = room > 0 ? 0 : replayPauseMs;
+    for (let held = this.#outbox.first; held !== undefined; held = this.#outbox.first) {
+      if (room <= 0) {
+        this.#nextPiece = clock.after(pauseMs, () => this.#replayPiece());
+        return;
+      }
+      const isMust = held.deliveryClass === "must";
+      // The socket is about to be lost; what must arrive waits for the next one.
+      if (port.send(held.message, isMust ? "event" : "interim") === "dropped" && isMust) return;
+      this.#outbox.shift();
+      room -= held.bytes;
     }
   }
 
+  #endReplay(): void {
+    this.#nextPiece?.();
+    this.#nextPiece = undefined;
+  }
+
   #forgetEvents(): void {
+    this.#endReplay();
     this.#interruption?.cancelReplay?.();
     this.#interruption = undefined;
     this.#literals = [];

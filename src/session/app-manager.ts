@@ -5,21 +5,22 @@ import { equalInConstantTime, sha256Hex } from "../kernel/identity.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import type { Stop } from "../kernel/stop.ts";
 import type { AppCatalogue, AppRecord, UserStore } from "../store/store.ts";
-import type { AppMessage, AppSetting, StopReason, SystemSettings, ToApp } from "../wire/apps.ts";
+import type { AppMessage, AppSetting, StopReason, SystemSettings } from "../wire/apps.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { compatibility } from "../wire/hardware.ts";
-import { isBitmap, parseLayout } from "../wire/layouts.ts";
-import { type Stream, streamKey } from "../wire/streams.ts";
 import type { AppCircuits } from "./app-circuits.ts";
+import { AppDisplays } from "./app-displays.ts";
+import { AppHearing } from "./app-hearing.ts";
 import type { AppState } from "./app-lifecycle.ts";
 import { AppLink, type StartResult } from "./app-link.ts";
 import type { DisplayManager } from "./display-manager.ts";
 import type { Manager, Publish, SessionApp } from "./manager.ts";
-import type { DeliveryClass } from "./outbox.ts";
 import type { AppPort, Webhooks } from "./ports.ts";
-import { type Listener, type RequestedStream, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+import type { SubscriptionHistory } from "./subscription-history.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
 /** What an app learns with its acknowledgement. */
@@ -51,11 +52,14 @@ export interface AppHost {
   /** Address at which an app that was sent this nonce connects. */
   readonly websocketUrl: (nonce: string) => string;
   readonly userPresent: () => boolean;
+  /** Whether the user has the app; what he has taken off is not started. */
+  readonly hasInstalled: (packageName: string) => boolean;
   /** What the glasses have; undefined while their model is not known. */
   readonly capabilities: () => Capabilities | undefined;
-  /** An app was stopped because the glasses lack what it needs; `message` says so to the user. */
-  readonly onUnfit: (packageName: string, message: string) => void;
-  /** An app that nobody waits for could not be started or brought back; `message` says so to the user. */
+  /**
+   * An app that nobody waits for could not be started or brought back, or was stopped because the glasses lack what it
+   * needs; `message` says so to the user.
+   */
   readonly onGivenUp: (packageName: string, message: string) => void;
   readonly greeting: (packageName: string) => AppGreeting;
   /** An app came, went or changed its mind: the user is to be told, and the demand for audio looked at again. */
@@ -67,23 +71,37 @@ export interface AppHost {
  * authenticated as; nothing it writes into a message can make it another.
  */
 export class AppManager {
-  readonly subscriptions = new Subscriptions();
   readonly #host: AppHost;
   readonly #links = new Map<string, AppLink>();
-  /** Stream keys that an app has heard since its last connect. */
-  readonly #heard = new Map<string, Set<string>>();
+  readonly #hearing: AppHearing;
+  readonly #displays: AppDisplays;
   /** Apps that were stopped because the glasses lack what they need, and that the user still wants. */
   readonly #unfit = new Set<string>();
+  /** Apps whose record has changed while the user was away, and that are started when the glasses return. */
+  readonly #renewed = new Set<string>();
   /** What the user wants running: what he has started and neither stopped nor replaced since. */
   readonly #wanted: Set<string>;
   readonly #wake: WakeQueue;
+  #generations = 0;
 
   constructor(host: AppHost) {
     this.#host = host;
     this.#wanted = new Set(host.wantedApps);
+    this.#displays = new AppDisplays(host);
+    this.#hearing = new AppHearing({ ...host, link: (packageName) => this.#links.get(packageName) });
     this.#wake = new WakeQueue(host.clock, host.limits.appWakeMs, (name) =>
       this.#links.get(name)?.userReturned(),
     );
+  }
+
+  /** What the apps have heard since the session began. */
+  get history(): SubscriptionHistory {
+    return this.#hearing.history;
+  }
+
+  /** Who hears what. */
+  get subscriptions(): Subscriptions {
+    return this.#hearing.subscriptions;
   }
 
   /** The id by which an app knows this session. */
@@ -120,30 +138,39 @@ export class AppManager {
     const record = this.#host.catalogue.get(packageName);
     if (record === undefined) return failed("No app with this package name is registered");
     if (this.#host.signal.aborted) return failed("The session has ended");
-    const fit = compatibility(record.hardware, this.#host.capabilities());
+    if (!this.#host.hasInstalled(packageName)) return failed("The user has taken this app off");
+    const fit = this.#fitOf(packageName);
     if (!fit.isCompatible) {
       this.#host.metrics.appStarts.inc({ outcome: "hardware_check" });
       return { success: false, error: { stage: "HARDWARE_CHECK", message: fit.message } };
     }
     this.#unfit.delete(packageName);
-    const link = this.#linkOf(record);
+    this.#renewed.delete(packageName);
+    const link = this.#links.get(packageName) ?? this.#createLink(record);
     const { display } = this.#host;
     if (link.state === "STOPPED" || link.state === "DORMANT") display.bootBegins(packageName, record.name);
     if (record.type === "standard") this.#makeForeground(link);
+    const begins = link.state !== "CONNECTING";
     const starting = link.start(automatic);
     if (link.state !== "CONNECTING") display.bootEnds(packageName);
+    const cancelReport = begins ? this.#reportIfSlow(link) : undefined;
     const result = await starting;
+    cancelReport?.();
     if (!result.success) this.#host.log.warn({ packageName, error: result.error }, "app start failed");
     return result;
   }
 
-  /** Starts what the user had running in the last session. Nobody waits for it. */
+  /**
+   * Starts what the user wants running and of which nothing is here: at first what ran in the last session, later what has
+   * been changed or lost while the glasses were away. Nobody waits for it.
+   */
   startWanted(): void {
-    const typeOf = (packageName: string) => this.#host.catalogue.get(packageName)?.type;
-    const wanted = [...this.#wanted];
-    const standard = wanted.findLast((packageName) => typeOf(packageName) === "standard");
-    for (const packageName of wanted) {
-      if (typeOf(packageName) !== "standard" || packageName === standard) void this.start(packageName, true);
+    const missing = [...this.#wanted, ...this.#renewed].filter(
+      (packageName) => !this.#links.has(packageName) && !this.#unfit.has(packageName),
+    );
+    const standard = this.#foregroundTaken ? undefined : missing.findLast((name) => this.#isStandard(name));
+    for (const packageName of new Set(missing)) {
+      if (!this.#isStandard(packageName) || packageName === standard) void this.start(packageName, true);
     }
   }
 
@@ -155,6 +182,7 @@ export class AppManager {
   stop(packageName: string, reason: StopReason = "user_disabled"): boolean {
     if (reason === "user_disabled") this.#want(packageName, false);
     this.#unfit.delete(packageName);
+    this.#renewed.delete(packageName);
     const link = this.#links.get(packageName);
     if (link === undefined) return false;
     const wasActive = link.state !== "STOPPED";
@@ -169,25 +197,52 @@ export class AppManager {
   }
 
   /**
+   * The app is registered anew, with other permissions, another key or at another address. Whatever it was about, nothing
+   * that its former record had opened stays open; what the user wants of it begins again.
+   */
+  renew(packageName: string): void {
+    const link = this.#links.get(packageName);
+    if (link !== undefined) this.#beginAnew(link);
+    // Perhaps it was what has changed that kept the app away.
+    else if (this.#unfit.has(packageName)) this.fitGlasses();
+  }
+
+  #beginAnew({ packageName, awaited }: AppLink): void {
+    const fit = this.#fitOf(packageName);
+    this.stop(packageName, "system_stop");
+    if (!awaited) return;
+    if (!fit.isCompatible) this.#setAside(packageName, fit.message);
+    else if (this.#host.userPresent()) void this.start(packageName, true);
+    else this.#renewed.add(packageName);
+  }
+
+  /**
    * Other glasses are worn: apps that need what these lack are stopped, and those that were stopped for that reason come
    * back where these have it, unless the user has meanwhile put another app into the foreground.
    */
   fitGlasses(): void {
-    const capabilities = this.#host.capabilities();
-    const fitOf = (packageName: string) =>
-      compatibility(this.#host.catalogue.get(packageName)?.hardware, capabilities);
-    for (const { packageName, state } of [...this.#links.values()]) {
-      const fit = fitOf(packageName);
-      if (fit.isCompatible || state === "STOPPED") continue;
+    for (const { packageName, welcome, awaited } of [...this.#links.values()]) {
+      const fit = this.#fitOf(packageName);
+      if (fit.isCompatible || !welcome) continue;
       this.stop(packageName, "system_stop");
-      this.#unfit.add(packageName);
-      this.#host.onUnfit(packageName, fit.message);
+      // The start of one that could still come late has failed already, and its user been told.
+      if (awaited) this.#setAside(packageName, fit.message);
     }
-    for (const packageName of [...this.#unfit].filter((name) => fitOf(name).isCompatible)) {
+    for (const packageName of [...this.#unfit].filter((name) => this.#fitOf(name).isCompatible)) {
       this.#unfit.delete(packageName);
-      const isStandard = this.#host.catalogue.get(packageName)?.type === "standard";
-      if (!isStandard || this.foreground === undefined) void this.start(packageName);
+      if (!this.#isStandard(packageName) || !this.#foregroundTaken) void this.start(packageName);
     }
+  }
+
+  /** Whether the glasses have what an app needs, as far as their model is known. */
+  #fitOf(packageName: string) {
+    return compatibility(this.#host.catalogue.get(packageName)?.hardware, this.#host.capabilities());
+  }
+
+  /** The glasses lack what the app needs: it comes back with others. */
+  #setAside(packageName: string, message: string): void {
+    this.#unfit.add(packageName);
+    this.#host.onGivenUp(packageName, message);
   }
 
   /**
@@ -207,6 +262,8 @@ export class AppManager {
       link?.refuseKey(nonce);
       return { fault: new Fault("INVALID_API_KEY") };
     }
+    const fit = this.#fitOf(packageName);
+    if (!fit.isCompatible) return { fault: new Fault("APP_NOT_STARTED", fit.message) };
     const { settings, systemSettings, capabilities } = this.#host.greeting(packageName);
     const accepted = link?.accept(port, nonce, {
       type: "tpa_connection_ack",
@@ -219,7 +276,7 @@ export class AppManager {
     if (accepted === undefined || accepted === "notStarted") return { fault: new Fault("APP_NOT_STARTED") };
     if (accepted === "duplicate") return { close: closes.duplicate };
     if (link !== undefined) {
-      this.#heard.delete(packageName);
+      this.#hearing.connected(packageName);
       for (const manager of this.#host.managers) manager.onAppConnected?.(link);
     }
     return { generation: accepted };
@@ -234,10 +291,10 @@ export class AppManager {
     }
     switch (message.type) {
       case "subscription_update":
-        this.#subscribe(link, message.subscriptions);
+        this.#hearing.subscribe(link, message.subscriptions);
         break;
       case "display_event":
-        this.#display(link, message);
+        this.#displays.request(link, message);
         break;
       case "ownership_release":
         link.release();
@@ -252,9 +309,30 @@ export class AppManager {
     }
   }
 
+  /**
+   * A request of an accepted socket, of a known type, that could not be read.
+   * @returns whether it was answered elsewhere than on the socket, or is not to be.
+   */
+  receiveBad(
+    packageName: string,
+    generation: number,
+    type: string,
+    request: object,
+    problem: string,
+  ): boolean {
+    const link = this.#links.get(packageName);
+    if (link === undefined || !link.isCurrent(generation)) return true;
+    return this.#host.managers.some((manager) => manager.onBadRequest?.(link, type, request, problem));
+  }
+
   /** A socket has closed. Only that of the current generation matters. */
   closed(packageName: string, generation: number): void {
     this.#links.get(packageName)?.lost(generation);
+  }
+
+  /** The address that an app's socket comes from; undefined while it has none. */
+  peerOf(packageName: string): string | undefined {
+    return this.#links.get(packageName)?.peer;
   }
 
   /** An app that runs or is expected back. */
@@ -269,78 +347,53 @@ export class AppManager {
   }
 
   /** Delivers an event to every app that hears the stream `key`. */
-  publish(key: string, data: unknown, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
-    this.#deliver(this.subscriptions.match(key), data, deliveryClass, slot, supersedes);
+  publish(...event: Parameters<Publish>): void {
+    this.#hearing.publish(...event);
   }
 
   /** Delivers an event of the stream `key` to one app, if it hears it. */
-  publishTo(only: string, ...[key, data, deliveryClass, slot, supersedes]: Parameters<Publish>): void {
-    const listeners = this.subscriptions.match(key).filter(({ packageName }) => packageName === only);
-    this.#deliver(listeners, data, deliveryClass, slot, supersedes);
-  }
-
-  #deliver(
-    listeners: readonly Listener[],
-    data: unknown,
-    deliveryClass: DeliveryClass,
-    slot: string,
-    supersedes: string | undefined,
-  ): void {
-    for (const { packageName, literal } of listeners) {
-      const link = this.#links.get(packageName);
-      if (link === undefined) continue;
-      const message: ToApp = { type: "data_stream", sessionId: link.sessionId, streamType: literal, data };
-      const of = (name: string) => `${literal} ${name}`;
-      link.deliver(message, deliveryClass, of(slot), supersedes === undefined ? undefined : of(supersedes));
-    }
+  publishTo(only: string, ...event: Parameters<Publish>): void {
+    this.#hearing.publishTo(only, ...event);
   }
 
   /** Relays decoded audio to the apps that asked for it. */
   publishAudio(pcm: Uint8Array): void {
-    for (const { packageName } of this.subscriptions.match("audio_chunk")) {
-      this.#links.get(packageName)?.sendAudio(pcm);
-    }
+    this.#hearing.publishAudio(pcm);
   }
 
-  /** The glasses are back: apps that were left to sleep are woken. */
+  /** The glasses are back: apps that were left to sleep are woken, and those that are missing are started. */
   userReturned(): void {
     for (const link of this.#links.values()) if (link.state !== "DORMANT") link.userReturned();
     this.#wake.add(this.inState("DORMANT"));
+    this.startWanted();
   }
 
   /** Ends every app of the session. */
   dispose(close: Close): void {
     this.#wake.close();
     for (const link of this.#links.values()) {
-      this.subscriptions.remove(link.packageName);
+      this.#hearing.remove(link.packageName);
       link.dispose(close);
     }
     this.#links.clear();
-  }
-
-  #linkOf(record: AppRecord): AppLink {
-    const link = this.#links.get(record.packageName);
-    // What an app may do is settled with its link: one that is not running takes over what has changed in its record.
-    if (link === undefined || (link.state === "STOPPED" && !link.parked && link.record !== record)) {
-      link?.dispose(closes.appStopped);
-      return this.#createLink(record);
-    }
-    return link;
   }
 
   #createLink(record: AppRecord): AppLink {
     const { packageName } = record;
     const sessionId = this.sessionIdOf(packageName);
     const { clock, limits, metrics, userPresent, webhooks, signal, userId, circuits, catalogue } = this.#host;
-    const link = new AppLink(record, sessionId, {
+    // Its server may have moved since the last time, and its permissions may have changed.
+    const current = () => catalogue.get(packageName) ?? record;
+    const link = new AppLink(packageName, sessionId, {
       clock,
       limits,
       metrics,
       userPresent,
       signal,
-      // Its server may have moved since the last time.
-      circuit: () => circuits.of(catalogue.get(packageName) ?? record),
-      sendWebhook: (nonce) => {
+      record: current,
+      circuit: () => circuits.of(current()),
+      nextGeneration: () => ++this.#generations,
+      sendWebhook: (nonce, stopped) => {
         const url = this.#host.websocketUrl(nonce);
         const request = {
           type: "session_request",
@@ -350,7 +403,7 @@ export class AppManager {
           mentraOSWebsocketUrl: url,
           augmentOSWebsocketUrl: url,
         } as const;
-        return webhooks.start(catalogue.get(packageName) ?? record, request, signal);
+        return webhooks.start(current(), request, AbortSignal.any([signal, stopped]));
       },
       onChange: (changed, from) => {
         const { state } = changed;
@@ -372,6 +425,18 @@ export class AppManager {
     for (const other of [...this.#links.values()]) {
       if (other !== link && other.record.type === "standard") this.stop(other.packageName, "system_stop");
     }
+    for (const set of [this.#unfit, this.#renewed]) {
+      for (const other of [...set]) if (this.#isStandard(other)) set.delete(other);
+    }
+  }
+
+  #isStandard(packageName: string): boolean {
+    return this.#host.catalogue.get(packageName)?.type === "standard";
+  }
+
+  /** Whether the user has put some standard app into the foreground, though it may not have come yet. */
+  get #foregroundTaken(): boolean {
+    return [...this.#links.values()].some((link) => link.record.type === "standard" && link.awaited);
   }
 
   /** An app that was started runs, and is to run in the next session as well. Of the standard apps only the latest is. */
@@ -379,8 +444,7 @@ export class AppManager {
     this.#want(link.packageName, true);
     if (link.record.type !== "standard") return;
     for (const other of this.#wanted) {
-      const replaced = other !== link.packageName && this.#host.catalogue.get(other)?.type === "standard";
-      if (replaced) this.#want(other, false);
+      if (other !== link.packageName && this.#isStandard(other)) this.#want(other, false);
     }
   }
 
@@ -391,76 +455,20 @@ export class AppManager {
     this.#host.users.saveWantedApp(this.#host.userId, packageName, wanted);
   }
 
-  #subscribe(link: AppLink, requested: readonly RequestedStream[]): void {
-    const { granted } = link;
-    const { streams, denied, overflow } = readSubscriptions(
-      requested,
-      granted,
-      this.#host.limits.subscriptionsPerApp,
-    );
-    if (overflow > 0) {
-      this.#host.metrics.messagesRejected.inc({ side: "app", reason: "too_many_subscriptions" }, overflow);
-    }
-    const commit = () => {
-      this.subscriptions.replace(link.packageName, streams, granted);
-      link.subscribed(this.subscriptions.literalsOf(link.packageName));
-      this.#tellWhatIsHeard(link, streams);
-      this.#host.onChange();
-    };
-    if (streams.length === 0) {
-      link.held.empty(this.subscriptions.literalsOf(link.packageName).length > 0, commit);
-    } else {
-      link.held.reset();
-      commit();
-    }
-    if (denied.length > 0) {
-      link.send({ type: "permission_error", message: "Some subscriptions were denied", details: denied });
-    }
-  }
-
-  #display(link: AppLink, message: Extract<AppMessage, { type: "display_event" }>): void {
-    const parsed = parseLayout(message.layout, this.#host.limits);
-    if ("problem" in parsed) {
-      this.#refuseDisplay(link, "bad_layout", "BAD_LAYOUT", parsed.problem);
-      return;
-    }
-    const capabilities = this.#host.capabilities();
-    // Glasses that are not known may be able to.
-    if (isBitmap(parsed.layout) && capabilities && capabilities.display?.canDisplayBitmap !== true) {
-      this.#refuseDisplay(link, "no_bitmaps", "UNSUPPORTED_LAYOUT", "These glasses show no pictures");
-      return;
-    }
-    this.#host.display.request(link.packageName, {
-      view: message.view ?? "main",
-      layout: parsed.layout,
-      durationMs: message.durationMs,
-      force: message.forceDisplay ?? false,
+  /** A start that takes its time goes on, and counts as loading; the phone is told so once more. */
+  #reportIfSlow(link: AppLink): Stop {
+    const { clock, limits, metrics, log, onChange } = this.#host;
+    return clock.after(limits.appStartSlowMs, () => {
+      if (link.state !== "CONNECTING") return;
+      metrics.appStarts.inc({ outcome: "slow" });
+      log.warn({ packageName: link.packageName, ms: limits.appStartSlowMs }, "app start is slow");
+      onChange();
     });
-  }
-
-  /** There is no answer to a display, so the app is told by the message that its SDK raises as an error. */
-  #refuseDisplay(link: AppLink, reason: string, code: string, message: string): void {
-    this.#host.metrics.messagesRejected.inc({ side: "app", reason });
-    this.#host.log.debug({ packageName: link.packageName, problem: message }, "display refused");
-    link.send({ type: "tpa_connection_error", code, message: `The display was refused: ${message}` });
-  }
-
-  /** Newly heard streams may have something to say at once, such as the last known place. */
-  #tellWhatIsHeard(link: AppLink, streams: readonly Stream[]): void {
-    const before = this.#heard.get(link.packageName) ?? new Set();
-    const keys = streams.map(streamKey).filter((key) => key !== undefined);
-    const added = keys.filter((key) => !before.has(key));
-    this.#heard.set(link.packageName, new Set([...before, ...added]));
-    for (const manager of this.#host.managers) {
-      if (added.length > 0) manager.onAppHears?.(link, added);
-      manager.onSubscriptionsChanged?.();
-    }
   }
 
   /** Takes an app out of routing, off the screen and out of everything it has under way. */
   #erase(link: AppLink): void {
-    this.subscriptions.remove(link.packageName);
-    this.#heard.delete(link.packageName);
+    this.#hearing.remove(link.packageName);
     this.#host.display.removeApp(link.packageName);
     for (const manager of this.#host.managers) {
       manager.onAppGone?.(link.packageName);

@@ -8,6 +8,7 @@ const reasons: Readonly<Record<AppMessageRefusal, string>> = {
   BUSY: "Too many messages are waiting",
   USER_NOT_ACTIVE: "The user does not run this app",
   ROOM_FULL: "The room is full",
+  ROOM_PRIVATE: "The room is private",
   TOO_MANY_ROOMS: "Too many rooms",
   NOT_IN_ROOM: "The app has not joined this room",
 };
@@ -80,10 +81,13 @@ export class AppMessagesManager implements Manager {
     app.send(answer);
   }
 
-  /** These requests have no answer of their own, so a refusal is what the SDK raises as an error. */
+  /**
+   * These requests have no answer of their own, so a refusal is what the SDK raises as an error. That a room is private is
+   * only counted: to say so would tell strangers that it exists.
+   */
   #report(app: SessionApp, kind: string, result: AppMessageResult): void {
     this.#count(kind, result);
-    if (result !== "done") {
+    if (result !== "done" && result !== "ROOM_PRIVATE") {
       app.send({ type: "tpa_connection_error", code: result, message: reasons[result] });
     }
   }

@@ -4,6 +4,7 @@ import type { Limits } from "../kernel/limits.ts";
 import { TokenBucket } from "../kernel/token-bucket.ts";
 import type { AppMessage, ToApp } from "../wire/apps.ts";
 import type { SessionApp } from "./manager.ts";
+import { type MessageLine, MessageTurns } from "./message-turns.ts";
 
 type RoomConfig = NonNullable<(AppMessage & { type: "app_room_join" })["roomConfig"]>;
 
@@ -23,6 +24,7 @@ export type AppMessageRefusal =
   | "BUSY"
   | "USER_NOT_ACTIVE"
   | "ROOM_FULL"
+  | "ROOM_PRIVATE"
   | "TOO_MANY_ROOMS"
   | "NOT_IN_ROOM";
 
@@ -32,6 +34,7 @@ interface Package {
   readonly name: string;
   readonly users: Map<string, AppPresence>;
   readonly rooms: Map<string, Room>;
+  readonly line: MessageLine;
 }
 
 interface Room {
@@ -44,12 +47,6 @@ interface Room {
   metadata: unknown;
 }
 
-interface Job {
-  readonly targets: readonly AppPresence[];
-  readonly message: ToApp;
-  next: number;
-}
-
 /**
  * Where the users of one app meet, over all sessions of this server. Users of different apps never do. Who sends
  * something is always what the session says, whatever the app has written into its message.
@@ -57,12 +54,14 @@ interface Job {
 export class AppRooms {
   readonly clock: Clock;
   readonly limits: Limits;
+  /** What waits to be handed out, of all apps. */
+  readonly turns: MessageTurns;
   readonly #packages = new Map<string, Package>();
-  readonly #jobs: Job[] = [];
 
   constructor({ clock, limits }: { readonly clock: Clock; readonly limits: Limits }) {
     this.clock = clock;
     this.limits = limits;
+    this.turns = new MessageTurns(clock, limits);
   }
 
   /** Everybody who runs an app, longest first. */
@@ -81,7 +80,7 @@ export class AppRooms {
     const { packageName } = app;
     let home = this.#packages.get(packageName);
     if (home === undefined) {
-      home = { name: packageName, users: new Map(), rooms: new Map() };
+      home = { name: packageName, users: new Map(), rooms: new Map(), line: [] };
       this.#packages.set(packageName, home);
     }
     const { users } = home;
@@ -96,34 +95,6 @@ export class AppRooms {
     this.#packages.set(packageName, home);
     users.set(userId, presence);
     return presence;
-  }
-
-  /**
-   * Hands a message to others: to few at once, to many in pieces, a piece each turn of the loop, so that nobody else has to
-   * wait. Messages stay in order.
-   * @returns false when too many others are waiting.
-   */
-  hand(targets: readonly AppPresence[], message: ToApp): boolean {
-    if (this.#jobs.length >= this.limits.appMessageQueue) return false;
-    const job: Job = { targets, message, next: 0 };
-    if (this.#jobs.length === 0 && this.#handPiece(job)) return true;
-    this.#jobs.push(job);
-    if (this.#jobs.length === 1) this.clock.after(0, () => this.#continue());
-    return true;
-  }
-
-  #continue(): void {
-    const [job] = this.#jobs;
-    if (job !== undefined && this.#handPiece(job)) this.#jobs.shift();
-    if (this.#jobs.length > 0) this.clock.after(0, () => this.#continue());
-  }
-
-  /** Whether that was all. */
-  #handPiece(job: Job): boolean {
-    const end = job.next + this.limits.appMessageBatch;
-    for (const target of job.targets.slice(job.next, end)) target.receive(job.message);
-    job.next = end;
-    return end >= job.targets.length;
   }
 }
 
@@ -171,7 +142,11 @@ export class AppPresence {
     return target === undefined ? "USER_NOT_ACTIVE" : this.#hand([target], this.#message(payload, messageId));
   }
 
-  /** Enters a room, which is made where there is none. What it is like is for who opened it to say. */
+  /**
+   * Enters a room, which is made where there is none. What it is like is for who opened it to say. Nobody can be invited
+   * to a private one, so whoever is not in it when it becomes private stays outside, except for who opened it; who is
+   * turned away hears nothing, neither of the room nor of what is said in it.
+   */
   join(roomId: string, config: RoomConfig | undefined): AppMessageResult {
     const { limits } = this.#hub;
     if (!this.#mayAct()) return "RATE_LIMITED";
@@ -185,6 +160,7 @@ export class AppPresence {
       else this.receive(updateOf(known, "user_joined"));
       return "done";
     }
+    if (known?.isPrivate && known.ownerId !== this.user.userId) return "ROOM_PRIVATE";
     if (this.#rooms.size >= limits.roomsPerUser) return "TOO_MANY_ROOMS";
     if (known === undefined && rooms.size >= limits.roomsPerPackage) return "TOO_MANY_ROOMS";
     if (known !== undefined && known.members.size >= known.maxUsers) return "ROOM_FULL";
@@ -194,7 +170,7 @@ export class AppPresence {
     const { userId, sessionId } = this.user;
     const others = [...room.members].filter((other) => other !== this);
     const joinedAt = isoTime(this.#hub.clock);
-    this.#hand(others, { type: "app_user_joined", userId, sessionId, joinedAt, roomId });
+    this.#notify(others, { type: "app_user_joined", userId, sessionId, joinedAt, roomId });
     this.#tell(room, "user_joined");
     return "done";
   }
@@ -239,16 +215,20 @@ export class AppPresence {
     }
     const { userId, sessionId } = this.user;
     const leftAt = isoTime(this.#hub.clock);
-    this.#hand([...room.members], { type: "app_user_left", userId, sessionId, leftAt, roomId: room.id });
+    this.#notify([...room.members], { type: "app_user_left", userId, sessionId, leftAt, roomId: room.id });
     this.#tell(room, "user_left");
   }
 
   #tell(room: Room, updateType: "user_joined" | "user_left" | "config_changed"): void {
-    this.#hand([...room.members], updateOf(room, updateType));
+    this.#notify([...room.members], updateOf(room, updateType));
+  }
+
+  #notify(targets: readonly AppPresence[], message: ToApp): void {
+    this.#hub.turns.hand(this.#home.line, targets, message, "notice");
   }
 
   #hand(targets: readonly AppPresence[], message: ToApp): AppMessageResult {
-    return this.#hub.hand(targets, message) ? "done" : "BUSY";
+    return this.#hub.turns.hand(this.#home.line, targets, message, "message") ? "done" : "BUSY";
   }
 
   #message(payload: unknown, messageId: string) {

@@ -8,7 +8,7 @@ export interface SummonsHost {
   /** The way to the app's server, which all its users share. */
   readonly circuit: () => AppCircuit;
   /** Asks the app's server to connect under a path with this nonce. Never rejects. */
-  readonly sendWebhook: (nonce: string) => Promise<WebhookOutcome>;
+  readonly sendWebhook: (nonce: string, signal: AbortSignal) => Promise<WebhookOutcome>;
   /** Whether somebody still waits for the app. */
   readonly wanted: () => boolean;
   /** The server has answered the latest webhook: the SDK does so when the app has registered its handlers. */
@@ -18,9 +18,12 @@ export interface SummonsHost {
 /** Nonces that are remembered: what dials with an older one is a straggler in any case. */
 const rememberedNonces = 16;
 
+/** Rank of a socket that answers no webhook that is remembered. */
+export const strangerRank = -1;
+
 /**
- * The webhooks that one app of one session was sent. Each has a nonce, which the socket that answers it brings along, and
- * the socket of the latest webhook outranks those of earlier ones.
+ * The webhooks that one start of an app in one session was sent. Each has a nonce, which the socket that answers it brings
+ * along, and the socket of the latest webhook outranks those of earlier ones.
  */
 export class AppSummons {
   readonly #host: SummonsHost;
@@ -29,6 +32,7 @@ export class AppSummons {
   #oldest = 0;
   /** Webhooks under way, by rank: called when a socket has answered one, which may be long before its HTTP answer. */
   readonly #underWay = new Map<number, () => void>();
+  readonly #abort = new AbortController();
   #cancelTurn: Stop | undefined;
   /** Changes whenever the outcome of what was sent before has ceased to matter. */
   #turn = 0;
@@ -57,10 +61,14 @@ export class AppSummons {
     return nonce !== undefined && this.#nonces.includes(nonce);
   }
 
-  /** Later webhooks rank higher. A socket without a known nonce ranks with the latest, where the newer one wins. */
+  /**
+   * Later webhooks rank higher. A socket without a nonce may answer any and ranks with the latest, where the newer one
+   * wins. One with a nonce that is not known answers an earlier start, and is welcome only while there is no better one.
+   */
   rankOf(nonce: string | undefined): number {
-    const index = nonce === undefined ? -1 : this.#nonces.indexOf(nonce);
-    return index < 0 ? this.latest : this.#oldest + index;
+    if (nonce === undefined) return this.latest;
+    const index = this.#nonces.indexOf(nonce);
+    return index < 0 ? strangerRank : this.#oldest + index;
   }
 
   /**
@@ -73,14 +81,14 @@ export class AppSummons {
     const finish = (outcome: WebhookOutcome) => {
       if (turn === this.#turn) done(outcome);
     };
-    const call = { wanted: this.#host.wanted, send: () => this.#post() };
+    const call = this.#call;
     if (when === "now") void this.tryNow().then(finish);
     else this.#cancelTurn = this.#host.circuit().queue({ ...call, done: finish });
   }
 
   /** Sends a webhook now, beside what may wait for its turn. */
   tryNow(): Promise<WebhookOutcome> {
-    return this.#host.circuit().now({ wanted: this.#host.wanted, send: () => this.#post() });
+    return this.#host.circuit().now(this.#call);
   }
 
   /** A socket of this rank was let in: the server is alive, and no webhook is needed. */
@@ -97,6 +105,17 @@ export class AppSummons {
     this.#cancelTurn = undefined;
   }
 
+  /** Nobody waits for the app any more: what is under way to its server is called off as well. Safe to call twice. */
+  close(): void {
+    this.cancel();
+    this.#abort.abort();
+  }
+
+  get #call() {
+    const { signal } = this.#abort;
+    return { wanted: () => !signal.aborted && this.#host.wanted(), send: () => this.#post() };
+  }
+
   async #post(): Promise<WebhookOutcome> {
     const nonce = randomBytes(9).toString("base64url");
     this.#nonces.push(nonce);
@@ -107,7 +126,7 @@ export class AppSummons {
     const rank = this.latest;
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
     this.#underWay.set(rank, () => resolve({ kind: "accepted" }));
-    void this.#host.sendWebhook(nonce).then((outcome) => {
+    void this.#host.sendWebhook(nonce, this.#abort.signal).then((outcome) => {
       this.#underWay.delete(rank);
       resolve(outcome);
       if (rank === this.latest) this.#host.onAnswer();

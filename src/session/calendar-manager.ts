@@ -16,6 +16,11 @@ export interface CalendarEvent {
 
 const stream = "calendar_event";
 
+/** What is kept of an event's texts. */
+const idChars = 256;
+const titleChars = 256;
+const timezoneChars = 64;
+
 /** Reads an event as old phones send it, or as the calendar of newer ones lists it; undefined without an id and a start. */
 export function readCalendarEvent(value: unknown, nowMs: number): CalendarEvent | undefined {
   if (typeof value !== "object" || value === null) return undefined;
@@ -27,11 +32,11 @@ export function readCalendarEvent(value: unknown, nowMs: number): CalendarEvent 
   const timezone = fields["timezone"] ?? fields["timeZone"];
   return {
     type: "calendar_event",
-    eventId: String(eventId),
-    title: typeof title === "string" ? title : "",
+    eventId: String(eventId).slice(0, idChars),
+    title: typeof title === "string" ? title.slice(0, titleChars) : "",
     dtStart,
     dtEnd: isoDate(fields["dtEnd"] ?? fields["endDate"]) ?? dtStart,
-    timezone: typeof timezone === "string" ? timezone : "",
+    timezone: typeof timezone === "string" ? timezone.slice(0, timezoneChars) : "",
     timeStamp: isoDate(fields["timeStamp"]) ?? new Date(nowMs).toISOString(),
   };
 }

@@ -20,6 +20,8 @@ export function glassesEvent(message: GlassesMessage): GlassesEvent | undefined 
       return { keys: [message.type], deliveryClass: "must" };
     case "touch_event":
       return { keys: ["touch_event", `touch_event:${message.gesture_name}`], deliveryClass: "must" };
+    case "local_transcription":
+      return { keys: [message.type], deliveryClass: message.isFinal ? "must" : "newest" };
     case "core_status_update":
     case "dashboard_state":
     case "head_position":

@@ -24,6 +24,11 @@ export class HeldSubscriptions {
     return this.#cancel !== undefined;
   }
 
+  /** Whether the app's socket is so new that its wishes are still in doubt, whatever it has sent. */
+  get unsettled(): boolean {
+    return this.provisional || this.#clock.now() < this.#connectedAtMs + this.#limits.emptySubscriptionMs;
+  }
+
   /** A new socket: the next empty list may be the SDK's opening one. */
   connected(): void {
     this.reset();

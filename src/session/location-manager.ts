@@ -1,9 +1,11 @@
 import type { Stop } from "../kernel/stop.ts";
+import type { UserSettings, UserStore } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
 import { type RefusalCode, refusalError } from "../wire/refusals.ts";
 import type { Stream } from "../wire/streams.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
+import { type KnownPlace, keepPlace, type Place, readKeptPlace, readPlace } from "./place.ts";
 
 /**
  * Where the user is: how exactly the phone is to look, the last known place, and apps that ask for it once. A place that
@@ -56,49 +58,6 @@ export function freshForMs(tier: LocationTier): number {
   return tiers[rankOf(tier)]?.freshMs ?? 0;
 }
 
-/** A place as apps hear it. */
-export interface Place {
-  readonly type: "location_update";
-  readonly lat: number;
-  readonly lng: number;
-  /** Metres. */
-  readonly accuracy?: number;
-  readonly timestamp: unknown;
-}
-
-/**
- * Reads a place: `lat` and `lng`, or `latitude` and `longitude`, at the top or within `coords`.
- * @returns undefined where there is none on this planet; `atMs` is when it was taken, never in the future.
- */
-export function readPlace(value: unknown, nowMs: number): { place: Place; atMs: number } | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const outer: Readonly<Record<string, unknown>> = { ...value };
-  const coords = outer["coords"];
-  const fields = typeof coords === "object" && coords !== null ? { ...outer, ...coords } : outer;
-  const lat = fields["lat"] ?? fields["latitude"];
-  const lng = fields["lng"] ?? fields["longitude"];
-  if (!isWithin(lat, 90) || !isWithin(lng, 180)) return undefined;
-  const { accuracy, timestamp } = fields;
-  const taken =
-    typeof timestamp === "string" || typeof timestamp === "number"
-      ? new Date(timestamp).getTime()
-      : Number.NaN;
-  return {
-    place: {
-      type: "location_update",
-      lat,
-      lng,
-      ...(typeof accuracy === "number" ? { accuracy } : {}),
-      timestamp: Number.isNaN(taken) ? new Date(nowMs).toISOString() : timestamp,
-    },
-    atMs: Number.isNaN(taken) ? nowMs : Math.min(taken, nowMs),
-  };
-}
-
-function isWithin(value: unknown, most: number): value is number {
-  return typeof value === "number" && Math.abs(value) <= most;
-}
-
 /** An app's question that waits for the phone. */
 interface Poll {
   readonly packageName: string;
@@ -112,13 +71,19 @@ interface Poll {
 export class LocationManager implements Manager {
   readonly #context: SessionContext;
   readonly #polls = new Map<string, Poll>();
-  #last: { readonly place: Place; readonly atMs: number } | undefined;
+  readonly #users: UserStore;
+  #last: KnownPlace | undefined;
+  /** Whether it is one of this session. */
+  #isNews = false;
   /** What the phone was told, or starts with. */
   #tier: LocationTier = leastTier;
   #cancelReview: Stop | undefined;
 
-  constructor(context: SessionContext) {
+  /** @param kept the user's values by package, among which the last session has left its last place. */
+  constructor(context: SessionContext, users: UserStore, kept: UserSettings["apps"]) {
     this.#context = context;
+    this.#users = users;
+    this.#last = readKeptPlace(kept, context.clock.now());
   }
 
   /** The last known place. */
@@ -159,7 +124,7 @@ export class LocationManager implements Manager {
   answerPoll(correlationId: string, location: unknown): boolean {
     const read = readPlace(location, this.#context.clock.now());
     if (read === undefined) return false;
-    this.#last = read;
+    this.#learn(read);
     return this.#settle(correlationId, read.place);
   }
 
@@ -213,19 +178,27 @@ export class LocationManager implements Manager {
   dispose(): void {
     this.#cancelReview?.();
     for (const id of [...this.#polls.keys()]) this.#forget(id);
+    if (this.#isNews && this.#last !== undefined) {
+      keepPlace(this.#users, this.#context.userId, this.#last);
+    }
     this.#last = undefined;
   }
 
   #takeUnasked(location: unknown): boolean {
     const read = readPlace(location, this.#context.clock.now());
     if (read === undefined) return false;
-    this.#last = read;
+    this.#learn(read);
     for (const key of locationStreams) this.#context.publish(key, read.place, "newest", key);
     // What the phone has just told would be a fresh answer to anybody who asked now, so it is one to those who wait.
     for (const [id, poll] of this.#polls) {
       if (this.#isFresh(poll.accuracy)) this.#settle(id, read.place);
     }
     return true;
+  }
+
+  #learn(known: KnownPlace): void {
+    this.#last = known;
+    this.#isNews = true;
   }
 
   #poll(app: SessionApp, correlationId: string, accuracy: LocationTier): void {
@@ -258,15 +231,23 @@ export class LocationManager implements Manager {
   #ask(correlationId: string, poll: Poll): void {
     const { accuracy } = poll;
     const result = this.#context.sendToGlasses({ type: "request_single_location", accuracy, correlationId });
-    if (result === "sent") poll.asked++;
+    if (result === "dropped") return;
+    poll.asked++;
+    this.#context.probeGlasses(() => {
+      if (this.#polls.get(correlationId) === poll) this.#giveUp(correlationId, "PHONE_NOT_RESPONDING");
+    });
   }
 
   #expire(correlationId: string): void {
+    const asked = this.#polls.get(correlationId)?.asked ?? 0;
+    this.#giveUp(correlationId, asked > 0 ? "PHONE_TIMEOUT" : "PHONE_NOT_CONNECTED");
+  }
+
+  #giveUp(correlationId: string, code: RefusalCode): void {
     const poll = this.#polls.get(correlationId);
     this.#forget(correlationId);
-    if (poll === undefined) return;
-    const app = this.#context.app(poll.packageName);
-    if (app !== undefined) this.#refuse(app, poll.asked > 0 ? "PHONE_TIMEOUT" : "PHONE_NOT_CONNECTED");
+    const app = poll === undefined ? undefined : this.#context.app(poll.packageName);
+    if (app !== undefined) this.#refuse(app, code);
   }
 
   /** Answers a waiting question. Returns whether there was one. */

@@ -60,6 +60,11 @@ export interface SessionContext {
   readonly glassesConnected: () => boolean;
   /** Sends to the current glasses socket; `dropped` while there is none. */
   readonly sendToGlasses: (message: ToGlasses) => SendResult;
+  /**
+   * Asks the glasses' socket for a sign of life, which a phone that is there gives at once. `onSilent` is called if there is
+   * none within `probeAnswerMs`, and never where silence would prove nothing.
+   */
+  readonly probeGlasses: (onSilent: () => void) => void;
   /** The glasses themselves, as the phone reports them. */
   readonly glasses: () => GlassesFacts;
   readonly publish: Publish;
@@ -72,6 +77,8 @@ export interface SessionContext {
   readonly isHeard: (key: string) => boolean;
   /** What an app is subscribed to. */
   readonly streamsOf: (packageName: string) => readonly Stream[];
+  /** What all subscribers are subscribed to, the phone included. */
+  readonly allStreams: () => readonly Stream[];
   /** What the dashboard shows where no app draws on it; undefined: nothing. */
   readonly showDashboard: (layout: Layout | undefined) => void;
   /** The same for the main view. */
@@ -85,6 +92,11 @@ export interface SessionContext {
 export interface Manager {
   /** A request of a running app. Returns whether it was this manager's to handle. */
   onAppMessage?(app: SessionApp, message: AppMessage): boolean;
+  /**
+   * A request of a known type that could not be read. Returns whether it was answered; otherwise it is on the app's own
+   * socket.
+   */
+  onBadRequest?(app: SessionApp, type: string, request: object, problem: string): boolean;
   onGlassesMessage?(message: GlassesMessage): void;
   /** An app's socket has just been acknowledged. */
   onAppConnected?(app: SessionApp): void;

@@ -19,8 +19,8 @@ import { WifiManager } from "./wifi-manager.ts";
 export interface ManagersHost {
   /** What is known of the glasses has changed; `modelChanged`: they have other capabilities now. */
   readonly onDeviceChange: (modelChanged: boolean) => void;
-  /** A setting of the user's phone has changed. */
-  readonly onPhoneSettings: () => void;
+  /** A setting of the user's phone, or one for all apps, has changed. */
+  readonly onSettings: () => void;
 }
 
 export type Managers = ReturnType<typeof createManagers>;
@@ -33,14 +33,14 @@ export function createManagers(
   host: ManagersHost,
 ) {
   const settings = new SettingsManager(context, user.settings, world.catalogue, world.users, () => {
-    host.onPhoneSettings();
+    host.onSettings();
     dashboard.refresh();
   });
   const device = new DeviceManager(context, (modelChanged) => {
     host.onDeviceChange(modelChanged);
     dashboard.refresh();
   });
-  const location = new LocationManager(context);
+  const location = new LocationManager(context, world.users, user.settings.apps);
   const calendar = new CalendarManager(context, () => dashboard.refresh());
   const notifications = new NotificationManager(context, () => dashboard.refresh());
   const dashboard = new DashboardManager(context, {

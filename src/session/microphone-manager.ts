@@ -20,6 +20,10 @@ export interface MicrophoneFacts {
   /** The phone has reported its glasses gone. */
   readonly glassesGone: boolean;
   readonly worksWithoutGlasses: boolean;
+  /** The user wants no sound taken at all. */
+  readonly muted: boolean;
+  /** The user wants the phone to leave nothing out, whatever the apps want. */
+  readonly bypassVad: boolean;
 }
 
 export interface MicrophoneState {
@@ -33,10 +37,10 @@ const off: MicrophoneState = { enabled: false, requiredData: [], bypassVad: fals
 /** The state that fits the facts. */
 export function wantedMicrophone(facts: MicrophoneFacts): MicrophoneState {
   const listening = facts.speechWanted || facts.pcmWanted;
-  if (!listening || (facts.glassesGone && !facts.worksWithoutGlasses)) return off;
+  if (facts.muted || !listening || (facts.glassesGone && !facts.worksWithoutGlasses)) return off;
   const requiredData: ("pcm" | "transcription")[] = ["pcm"];
   if (facts.speechWanted && facts.speechOff) requiredData.push("transcription");
-  return { enabled: true, requiredData, bypassVad: facts.pcmWanted };
+  return { enabled: true, requiredData, bypassVad: facts.pcmWanted || facts.bypassVad };
 }
 
 /** What is known at a moment of decision. */
@@ -115,11 +119,11 @@ export class MicrophoneManager {
   update(): void {
     const { clock, limits } = this.#host;
     const now = clock.now();
-    const wanted = wantedMicrophone(this.#host.facts());
-    this.#memory = {
-      ...this.#memory,
-      unwantedSinceMs: wanted.enabled ? undefined : (this.#memory.unwantedSinceMs ?? now),
-    };
+    const facts = this.#host.facts();
+    const wanted = wantedMicrophone(facts);
+    // What the user has muted may not go on for a moment in case somebody wants it again.
+    const unwantedSinceMs = facts.muted ? Number.NEGATIVE_INFINITY : (this.#memory.unwantedSinceMs ?? now);
+    this.#memory = { ...this.#memory, unwantedSinceMs: wanted.enabled ? undefined : unwantedSinceMs };
     this.#cancelWake?.();
     if (!this.#connected) return;
     const { send, wakeMs } = decideMicrophone(wanted, this.#memory, now, limits);

@@ -7,6 +7,8 @@ export type DeliveryClass = "must" | "newest";
 
 interface Held<Message> {
   readonly message: Message;
+  readonly deliveryClass: DeliveryClass;
+  /** As JSON. */
   readonly bytes: number;
 }
 
@@ -31,7 +33,7 @@ export class Outbox<Message> {
     return this.#must.length + this.#newest.size;
   }
 
-  /** Events dropped since the last `drain`. */
+  /** Events dropped since it was last empty. */
   get lost(): number {
     return this.#lost;
   }
@@ -41,7 +43,7 @@ export class Outbox<Message> {
    * @returns how many older events had to go to make room.
    */
   hold(message: Message, deliveryClass: DeliveryClass, slot: string): number {
-    const held = { message, bytes: Buffer.byteLength(JSON.stringify(message)) };
+    const held = { message, deliveryClass, bytes: Buffer.byteLength(JSON.stringify(message)) };
     if (deliveryClass === "newest") {
       this.#forget(slot);
       this.#newest.set(slot, held);
@@ -59,11 +61,17 @@ export class Outbox<Message> {
     this.#forget(slot);
   }
 
-  /** Takes everything out in the order of delivery. */
-  drain(): Message[] {
-    const messages = [...this.#must, ...this.#newest.values()].map((held) => held.message);
-    this.clear();
-    return messages;
+  /** What is next in the order of delivery; it stays until it is taken out. */
+  get first(): Held<Message> | undefined {
+    return this.#must[0] ?? this.#newest.values().next().value;
+  }
+
+  /** Takes out what is first. */
+  shift(): void {
+    const held = this.#must.shift();
+    if (held !== undefined) this.#bytes -= held.bytes;
+    else this.#forget(this.#newest.keys().next().value);
+    if (this.size === 0) this.#lost = 0;
   }
 
   clear(): void {
@@ -73,9 +81,9 @@ export class Outbox<Message> {
     this.#lost = 0;
   }
 
-  #forget(slot: string): void {
-    const held = this.#newest.get(slot);
-    if (held === undefined) return;
+  #forget(slot: string | undefined): void {
+    const held = slot === undefined ? undefined : this.#newest.get(slot);
+    if (slot === undefined || held === undefined) return;
     this.#newest.delete(slot);
     this.#bytes -= held.bytes;
   }

@@ -1,6 +1,7 @@
 import type { Stop } from "../kernel/stop.ts";
 import type { AppCatalogue, AppRecord } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
+import { requestIdOf } from "../wire/bad-requests.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
 import { type PhotoFailure, readPhotoResponse } from "../wire/photo-response.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
@@ -52,6 +53,14 @@ export class PhotoManager implements Manager {
   onAppMessage(app: SessionApp, message: AppMessage): boolean {
     if (message.type !== "photo_request") return false;
     this.#request(app, message);
+    return true;
+  }
+
+  /** The SDK hears that a photo will not come at its app's server, and nowhere else. */
+  onBadRequest(app: SessionApp, type: string, request: object, problem: string): boolean {
+    const requestId = type === "photo_request" ? requestIdOf(request) : undefined;
+    if (requestId === undefined) return false;
+    this.#refuse(app, requestId, { code: "BAD_REQUEST", message: `${type}: ${problem}` });
     return true;
   }
 
@@ -238,6 +247,15 @@ export class PhotoManager implements Manager {
     if (again) metrics.photos.inc({ outcome: "resent" });
     log.info({ requestId, packageName: app.packageName, way: terms.way, again, result }, "photo sent for");
     if (result === "dropped") this.#step(requestId, { kind: "undelivered" });
+    else this.#context.probeGlasses(() => this.#silent(requestId, request));
+  }
+
+  /** The socket that has taken the request is dead, as it seems: nobody will take the picture. */
+  #silent(requestId: string, request: PhotoRequest): void {
+    if (this.#requests.get(requestId) !== request || request.state.name !== "SENT") return;
+    const message = "The phone's connection gives no sign of life";
+    this.#step(requestId, { kind: "failure", failure: { code: "PHONE_NOT_RESPONDING", message } });
+    this.#pump();
   }
 
   async #deliver({ app, message }: PhotoRequest, picture: Picture): Promise<void> {

@@ -17,6 +17,11 @@ export type SendResult = "sent" | "dropped";
 /** One glasses socket. Adds the `timestamp` field to what it sends. */
 export interface GlassesPort {
   send(message: ToGlasses): SendResult;
+  /**
+   * Asks for a sign of life. `onSilent` is called if not a byte comes within `probeAnswerMs`, but only on a socket whose
+   * peer is known to answer, and never once the socket has closed.
+   */
+  probe(onSilent: () => void): void;
   close(close: Close): void;
 }
 
@@ -25,6 +30,10 @@ export type MessageClass = "control" | "event" | "interim";
 
 /** One app socket. Adds the `timestamp` field to what it sends. */
 export interface AppPort {
+  /** The address that it comes from, without a port; that of a proxy, where one stands before the server. */
+  readonly peer: string;
+  /** What waits to be sent because the app reads slowly. */
+  readonly queuedBytes: number;
   send(message: ToApp, messageClass: MessageClass): SendResult;
   /** Sends raw audio as one binary frame. The bytes are copied before this returns. */
   sendAudio(pcm: Uint8Array): SendResult;

@@ -1,6 +1,9 @@
 import { Fault } from "../kernel/faults.ts";
-import { canonicalUserId, hashedId } from "../kernel/identity.ts";
+import { canonicalUserId } from "../kernel/identity.ts";
+import type { Stop } from "../kernel/stop.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
+import type { AppUser } from "./app-rooms.ts";
+import { watchCatalogue } from "./catalogue-watch.ts";
 import type { SessionWorld } from "./session-world.ts";
 import { UserSession } from "./user-session.ts";
 
@@ -12,10 +15,20 @@ export class SessionStorage {
   readonly #world: SessionWorld;
   readonly #sessions = new Map<string, UserSession>();
   readonly #creations = new Map<string, Promise<UserSession>>();
+  readonly #stopWatch: Stop;
   #closing = false;
 
   constructor(world: SessionWorld) {
     this.#world = world;
+    const { catalogue, log, metrics } = world;
+    this.#stopWatch = watchCatalogue(
+      catalogue,
+      () => this.all(),
+      (error) => {
+        metrics.errors.inc({ where: "catalogue_watch" });
+        log.error({ err: error }, "a change of the catalogue did not take effect in a session");
+      },
+    );
   }
 
   get size(): number {
@@ -24,6 +37,13 @@ export class SessionStorage {
 
   all(): Iterable<UserSession> {
     return this.#sessions.values();
+  }
+
+  /** Everybody for whom an app runs or is expected back, longest first. Takes no longer for users of other apps. */
+  usersOf(packageName: string): readonly AppUser[] {
+    return this.#world.rooms
+      .usersOf(packageName)
+      .filter(({ userId }) => this.getSession(userId)?.apps.app(packageName) !== undefined);
   }
 
   /** The user's session; undefined when there is none or it is ending. */
@@ -64,6 +84,7 @@ export class SessionStorage {
   /** Ends every session and refuses new ones. Resolves when all are gone. */
   async closeAll(close: Close = closes.restart): Promise<void> {
     this.#closing = true;
+    this.#stopWatch();
     await Promise.allSettled(this.#creations.values());
     await Promise.all([...this.#sessions.values()].map((session) => session.end(close, close)));
   }
@@ -72,7 +93,8 @@ export class SessionStorage {
     await this.#sessions.get(userId)?.end();
     const user = await this.#world.users.loadUser(userId);
     if (this.#closing) throw new Fault("SHUTTING_DOWN");
-    const log = this.#world.log.child({ user: hashedId(userId) });
+    this.#world.users.saveUser(userId);
+    const log = this.#world.log.child({ user: this.#world.hashUser(userId) });
     const session = new UserSession(this.#world, user, log, (ended) => this.#forget(ended));
     this.#sessions.set(userId, session);
     this.#world.metrics.sessions.set(this.#sessions.size);

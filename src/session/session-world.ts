@@ -1,6 +1,7 @@
 import type { AudioLanes } from "../audio/lanes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Config } from "../kernel/config.ts";
+import type { UserHash } from "../kernel/identity.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { AppCatalogue, UserStore } from "../store/store.ts";
@@ -13,6 +14,8 @@ export interface SessionWorld {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What stands for a user in the log. */
+  readonly hashUser: UserHash;
   readonly metrics: Metrics;
   readonly lanes: AudioLanes;
   readonly catalogue: AppCatalogue;

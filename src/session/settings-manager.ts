@@ -15,21 +15,21 @@ export class SettingsManager implements Manager {
   readonly #context: SessionContext;
   readonly #catalogue: AppCatalogue;
   readonly #users: UserStore;
-  readonly #onPhoneChange: () => void;
+  readonly #onChange: () => void;
   #system: Values;
   #phone: Values;
   readonly #apps: Map<string, Values>;
 
-  /** @param onPhoneChange called when a setting of the phone has changed. */
+  /** @param onChange called when a setting of the phone, or one for all apps, has changed. */
   constructor(
     context: SessionContext,
     settings: UserSettings,
     catalogue: AppCatalogue,
     users: UserStore,
-    onPhoneChange: () => void = () => {},
+    onChange: () => void = () => {},
   ) {
     this.#context = context;
-    this.#onPhoneChange = onPhoneChange;
+    this.#onChange = onChange;
     this.#catalogue = catalogue;
     this.#users = users;
     this.#system = settings.system;
@@ -82,13 +82,13 @@ export class SettingsManager implements Manager {
       }
     }
     if (this.#changeSystem(settingsOfPhone(changes))) this.#tellGlasses();
-    this.#onPhoneChange();
+    this.#onChange();
   }
 
   onGlassesMessage(message: GlassesMessage): void {
     switch (message.type) {
       case "core_status_update":
-        this.#changeSystem(settingsOfStatus(message.status.status));
+        if (this.#changeSystem(settingsOfStatus(message.status.status))) this.#onChange();
         break;
       case "request_settings":
         this.#tellGlasses();

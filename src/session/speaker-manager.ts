@@ -20,6 +20,8 @@ export type PlayEvent =
   /** The phone has reported on it. */
   | { readonly kind: "answered" }
   | { readonly kind: "ended"; readonly code: RefusalCode; readonly phoneThere: boolean }
+  /** The phone's socket gives no sign of life. */
+  | { readonly kind: "silent" }
   /** A phone's socket has been acknowledged that may not know of it. */
   | { readonly kind: "phoneReturned" }
   | { readonly kind: "tick" };
@@ -46,6 +48,10 @@ export function nextPlay(state: PlayState, event: PlayEvent, nowMs: number, limi
     case "phoneReturned": {
       const again = state.name === "SENT" && !state.resent && state.untilMs - nowMs >= limits.resendLeastMs;
       return again ? [{ ...state, resent: true }, { kind: "resend" }] : [state, undefined];
+    }
+    case "silent": {
+      const code = state.name === "SENT" ? "PHONE_NOT_RESPONDING" : state.code;
+      return [undefined, { kind: "refuse", code }];
     }
     case "tick": {
       if (nowMs < state.untilMs) return [state, undefined];
@@ -170,7 +176,14 @@ export class SpeakerManager implements Manager {
     const play: Play = { packageName, order, state, cancelTick: () => {} };
     this.#plays.set(requestId, play);
     this.#arm(play);
+    this.#probeFor(play);
     return undefined;
+  }
+
+  #probeFor(play: Play): void {
+    this.#context.probeGlasses(() => {
+      if (this.#plays.get(play.order.requestId) === play) this.#step(play, { kind: "silent" });
+    });
   }
 
   #endPlays(packageName: string, trackId: number | undefined, code: RefusalCode): void {
@@ -209,7 +222,7 @@ export class SpeakerManager implements Manager {
       this.#arm(play);
     }
     if (action?.kind === "resend") {
-      this.#context.sendToGlasses(play.order);
+      if (this.#context.sendToGlasses(play.order) === "sent") this.#probeFor(play);
     } else if (action !== undefined) {
       const app = this.#context.app(play.packageName);
       if (app === undefined) return;

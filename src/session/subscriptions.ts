@@ -47,11 +47,13 @@ export function readSubscriptions(
   most: number,
 ): { streams: Stream[]; denied: DeniedStream[]; overflow: number } {
   const rates = new Map(
-    requested.map((entry) => (typeof entry === "string" ? [entry, undefined] : [entry.stream, entry.rate])),
+    requested
+      .slice(0, most)
+      .map((entry) => (typeof entry === "string" ? [entry, undefined] : [entry.stream, entry.rate])),
   );
   const streams: Stream[] = [];
   const denied: DeniedStream[] = [];
-  for (const [literal, rate] of [...rates].slice(0, most)) {
+  for (const [literal, rate] of rates) {
     const parsed = parseStream(literal);
     const stream = parsed.kind === "plain" && rate !== undefined ? { ...parsed, rate } : parsed;
     const permission = requiredPermission(stream);
@@ -62,7 +64,7 @@ export function readSubscriptions(
       streams.push(stream);
     }
   }
-  return { streams, denied, overflow: Math.max(0, rates.size - most) };
+  return { streams, denied, overflow: Math.max(0, requested.length - most) };
 }
 
 interface Entry {
@@ -112,6 +114,11 @@ export class Subscriptions {
   /** Everything an app is subscribed to. */
   streamsOf(packageName: string): readonly Stream[] {
     return this.#apps.get(packageName)?.streams ?? [];
+  }
+
+  /** Everything that anybody is subscribed to, the phone included. */
+  allStreams(): readonly Stream[] {
+    return [...this.#apps.values()].flatMap(({ streams }) => streams);
   }
 
   /** Packages with a list, empty ones included. */
@@ -176,13 +183,17 @@ function wishesOfTranslation(stream: Extract<Stream, { kind: "translation" }>): 
 
 /**
  * Whether a stream is left out of what hearing everything means: its events are published under another key as well, and
- * must not be heard twice; or it is raw audio, which the SDK hands to nobody who has not asked for just that.
+ * must not be heard twice; or it is raw audio, which the SDK hands to nobody who has not asked for just that; or nobody
+ * here knows what it is, and so what hearing it would take.
  */
 function isApart(stream: Stream): boolean {
   return (
     stream.kind === "touch" ||
+    stream.kind === "unknown" ||
     stream.kind === "translation" ||
-    (stream.kind === "plain" && (stream.name === "location_stream" || stream.name === "audio_chunk")) ||
+    (stream.kind === "plain" && plainApart.has(stream.name)) ||
     (stream.kind === "transcription" && stream.language === "auto")
   );
 }
+
+const plainApart: ReadonlySet<string> = new Set(["location_stream", "audio_chunk", "local_transcription"]);

@@ -71,9 +71,9 @@ export class TranscriptionManager {
   /**
    * What to listen to. `auto` is heard through the default language's stream: the embedded recogniser knows no other, and
    * a second stream for the same words would cost a second decoder. Spoken commands are in the default language as well.
+   * Asking changes nothing.
    */
   demandOf(media: MediaDemand): AudioDemand {
-    this.#autoWanted = media.languages.includes("auto");
     const wishes = media.speech.map((wish) =>
       wish.language === "auto" ? { ...wish, language: defaultLanguage, identifyLanguage: true } : wish,
     );
@@ -81,8 +81,15 @@ export class TranscriptionManager {
       ? [{ language: defaultLanguage, hints: [], identifyLanguage: false }]
       : [];
     const speech = uniteWishes([...wishes, ...commands]);
-    this.#languages = speech.map(({ language }) => language);
-    return { languages: this.#languages, speech, pcm: media.pcm };
+    return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm };
+  }
+
+  /** From now on this is listened to. */
+  listenFor(media: MediaDemand): AudioDemand {
+    const demand = this.demandOf(media);
+    this.#autoWanted = media.languages.includes("auto");
+    this.#languages = demand.languages;
+    return demand;
   }
 
   onTranscript(transcript: Transcript): void {

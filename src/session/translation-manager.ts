@@ -29,7 +29,7 @@ function sameLanguage(a: string, b: string): boolean {
  */
 export class TranslationManager implements Manager {
   readonly #context: SessionContext;
-  /** What the apps subscribe to, by its key. */
+  /** What the apps and the phone subscribe to, by its key. */
   #wanted: ReadonlyMap<string, TranslationStream> = new Map();
 
   constructor(context: SessionContext) {
@@ -50,8 +50,9 @@ export class TranslationManager implements Manager {
   }
 
   onSubscriptionsChanged(): void {
-    const streams = this.#context.apps().flatMap(({ packageName }) => this.#context.streamsOf(packageName));
-    this.#wanted = new Map(translationsOf(streams).map((stream) => [keyOf(stream), stream]));
+    this.#wanted = new Map(
+      translationsOf(this.#context.allStreams()).map((stream) => [keyOf(stream), stream]),
+    );
   }
 
   onSaid(said: TranscriptionData): void {

@@ -4,6 +4,7 @@ import type { UserRecord } from "../store/store.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
+import { parseStream, streamKey } from "../wire/streams.ts";
 import { AppManager } from "./app-manager.ts";
 import { AudioManager } from "./audio-manager.ts";
 import { DisplayManager } from "./display-manager.ts";
@@ -13,51 +14,9 @@ import { createManagers, type Managers } from "./managers.ts";
 import { MicrophoneManager } from "./microphone-manager.ts";
 import { PhoneSubscriber } from "./phone-subscriber.ts";
 import type { GlassesPort, SendResult } from "./ports.ts";
+import { nextSessionState, type SessionEvent, type SessionState } from "./session-lifecycle.ts";
 import type { SessionWorld } from "./session-world.ts";
 import { TranscriptionManager } from "./transcription-manager.ts";
-
-/**
- * A session's life. It is made for a socket that is about to open, lives through drops of `sessionGraceMs`, and once it
- * is being disposed of nothing can bring it back: the user's next socket gets a new one.
- */
-export type SessionState =
-  | { readonly name: "CONNECTING"; readonly untilMs: number }
-  | { readonly name: "ACTIVE" }
-  | { readonly name: "DISCONNECTED"; readonly untilMs: number }
-  | { readonly name: "DISPOSING" }
-  | { readonly name: "DISPOSED" };
-
-export type SessionEvent =
-  | { readonly kind: "connected" }
-  /** The current glasses socket closed. */
-  | { readonly kind: "lost" }
-  | { readonly kind: "tick" }
-  | { readonly kind: "end" }
-  | { readonly kind: "disposed" };
-
-/** What becomes of a session when something happens. Pure. */
-export function nextSessionState(
-  state: SessionState,
-  event: SessionEvent,
-  nowMs: number,
-  graceMs: number,
-): SessionState {
-  switch (state.name) {
-    case "CONNECTING":
-    case "DISCONNECTED":
-      if (event.kind === "connected") return { name: "ACTIVE" };
-      if (event.kind === "end" || (event.kind === "tick" && nowMs >= state.untilMs))
-        return { name: "DISPOSING" };
-      return state;
-    case "ACTIVE":
-      if (event.kind === "lost") return { name: "DISCONNECTED", untilMs: nowMs + graceMs };
-      return event.kind === "end" ? { name: "DISPOSING" } : state;
-    case "DISPOSING":
-      return event.kind === "disposed" ? { name: "DISPOSED" } : state;
-    case "DISPOSED":
-      return state;
-  }
-}
 
 /**
  * Everything that belongs to one user while the glasses are on: the glasses' socket, the apps, and the managers that
@@ -126,6 +85,7 @@ export class UserSession {
       signal: this.#abort.signal,
       glassesConnected: () => this.#port !== undefined,
       sendToGlasses: send,
+      probeGlasses: (onSilent) => this.#port?.probe(onSilent),
       glasses: () => this.device.facts,
       publish: (key, data, ...delivery) => {
         this.apps.publish(key, data, ...delivery);
@@ -136,6 +96,7 @@ export class UserSession {
       apps: () => this.apps.all(),
       isHeard: (key) => this.apps.subscriptions.match(key).length > 0,
       streamsOf: (packageName) => this.apps.subscriptions.streamsOf(packageName),
+      allStreams: () => this.apps.subscriptions.allStreams(),
       showDashboard: (layout) => this.display.showSystem("dashboard", layout),
       showStatus: (layout) => this.display.showSystem("main", layout),
     };
@@ -145,8 +106,8 @@ export class UserSession {
         this.microphone.update();
         if (modelChanged) this.apps.fitGlasses();
       },
-      // The wish to be heard by voice is one of them.
-      onPhoneSettings: () => this.#reviewSoon(),
+      // Those to be heard by voice and not to be heard at all are among them.
+      onSettings: () => this.#reviewSoon(),
     });
     this.#managers = Object.values(managers);
     this.settings = managers.settings;
@@ -171,12 +132,9 @@ export class UserSession {
       display: this.display,
       websocketUrl: world.websocketUrl,
       userPresent: () => this.#port !== undefined,
+      hasInstalled: (packageName) => this.hasInstalled(packageName),
       capabilities: () => this.device.facts.capabilities,
       onGivenUp: (packageName, message) => {
-        send({ type: "app_stopped", packageName });
-        this.#sendAppState(message);
-      },
-      onUnfit: (packageName, message) => {
         send({ type: "app_stopped", packageName });
         this.#sendAppState(message);
       },
@@ -217,6 +175,8 @@ export class UserSession {
           speechOff: this.transcription.state.state === "off",
           glassesGone: !this.device.facts.connected,
           worksWithoutGlasses: config.microphoneWithoutGlasses,
+          muted: this.settings.system["sensingEnabled"] === false,
+          bypassVad: this.settings.system["bypassVad"] === true,
         };
       },
       appsSettling: () => this.apps.settling,
@@ -315,6 +275,19 @@ export class UserSession {
       default:
         break;
     }
+  }
+
+  /**
+   * A message of the glasses of a type that this server does not know. It goes to those who have subscribed to that very
+   * type. @returns whether it was anybody's.
+   */
+  receiveUnknown(generation: number, type: string, message: object): boolean {
+    if (!this.#isCurrent(generation)) return false;
+    const stream = parseStream(type);
+    const key = stream.kind === "unknown" ? streamKey(stream) : undefined;
+    if (key === undefined || this.apps.subscriptions.match(key).length === 0) return false;
+    this.#publish(key, message, "must", key);
+    return true;
   }
 
   /** A binary frame of the glasses: audio. */
@@ -457,7 +430,7 @@ export class UserSession {
     this.#cancelReview = this.#world.clock.after(this.#world.config.limits.microphoneBatchMs, () => {
       this.#cancelReview = undefined;
       const demand = this.apps.subscriptions.mediaDemand();
-      this.#audio.setDemand(this.transcription.demandOf(demand));
+      this.#audio.setDemand(this.transcription.listenFor(demand));
       this.microphone.update();
       this.#sendAppState();
     });

@@ -41,6 +41,11 @@ export function answerToBadRequest(
   return refusalError("BAD_REQUEST", detail);
 }
 
+/** The id of a request that could not be read as a whole; undefined if it is wrong as well. */
+export function requestIdOf(frame: RequestIds): string | undefined {
+  return readId(frame.requestId);
+}
+
 /** Ids are echoed, so they are bounded. */
 function readId(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" && value.length <= 256 ? value : undefined;

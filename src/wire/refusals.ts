@@ -14,6 +14,7 @@ const refusalTable = {
   REPLACED: { hop: "server", message: "A newer request took its place" },
   STOPPED: { hop: "server", message: "It was stopped before it was done" },
   PHONE_NOT_CONNECTED: { hop: "phone", message: "The phone is not connected" },
+  PHONE_NOT_RESPONDING: { hop: "phone", message: "The phone's connection gives no sign of life" },
   PHONE_TIMEOUT: { hop: "phone", message: "The phone did not answer in time" },
   GLASSES_NOT_CONNECTED: { hop: "glasses", message: "The phone has lost its glasses" },
   HARDWARE_MISSING: { hop: "glasses", message: "These glasses cannot do that" },

@@ -5,7 +5,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 export type Parsed<Message> =
   | { readonly kind: "message"; readonly message: Message }
   /** Well-formed, but of a type that is not acted on. */
-  | { readonly kind: "unknown"; readonly type: string }
+  | { readonly kind: "unknown"; readonly type: string; readonly frame: object }
   /** Of a known type, with a field that is missing or wrong. */
   | {
       readonly kind: "invalid";
@@ -49,7 +49,7 @@ export function messageParser<const S extends Schemas>(
     }
     const type = Object.hasOwn(aliases, value.type) ? (aliases[value.type] ?? value.type) : value.type;
     const check = checks.get(type);
-    if (check === undefined) return { kind: "unknown", type };
+    if (check === undefined) return { kind: "unknown", type, frame: value };
     if (!check.Check(value)) {
       const error = check.Errors(value).First();
       const problem = `${error?.path || "/"}: ${error?.message ?? "invalid"}`;

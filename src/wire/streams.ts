@@ -28,7 +28,7 @@ export type Stream =
       /** How often or exactly, for `location_stream`. */
       readonly rate?: string;
     }
-  /** Kept, since a newer app may know streams that this server does not, but never matched. */
+  /** A newer app, and newer glasses, may know types of messages that this server does not. */
   | { readonly kind: "unknown"; readonly literal: string };
 
 /** Language of a bare `transcription`. */
@@ -66,6 +66,7 @@ const plainStreams = new Set([
   "swipe_volume_status",
   "switch_status",
   "video_stream_response",
+  "local_transcription",
 ]);
 
 const language = /^(?:[a-z]{2,3}-[A-Z]{2}|auto)$/;
@@ -121,9 +122,24 @@ export function streamKey(stream: Stream): string | undefined {
     case "plain":
       return stream.name;
     case "unknown":
-      return undefined;
+      return isNearKnown(stream.literal) ? undefined : `other:${stream.literal}`;
   }
 }
+
+/**
+ * Whether a string that is no stream looks like one. It is never matched: what needs a permission under its right name
+ * must not be had without one under another.
+ */
+function isNearKnown(literal: string): boolean {
+  const [head = ""] = split(literal.toLowerCase(), ":");
+  return head === "" || nearlyKnown.has(head);
+}
+
+const nearlyKnown: ReadonlySet<string> = new Set(
+  [...plainStreams, "transcription", "translation", "augmentos", "*", "all"].map((name) =>
+    name.toLowerCase(),
+  ),
+);
 
 /** What an app must have been granted to hear a stream; undefined where nothing is needed. */
 export function requiredPermission(stream: Stream): Permission | undefined {
@@ -151,6 +167,7 @@ export const permissions: readonly Permission[] = [
 
 const plainPermissions: Readonly<Record<string, Permission>> = {
   audio_chunk: "MICROPHONE",
+  local_transcription: "MICROPHONE",
   VAD: "MICROPHONE",
   location_update: "LOCATION",
   location_stream: "LOCATION",

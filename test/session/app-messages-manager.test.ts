@@ -128,6 +128,51 @@ describe("messages between the users of an app", () => {
     expect(rest.map((messages) => messages.length)).toEqual([1, 1, 1, 1]);
   });
 
+  test("apps take turns: what one has waiting neither holds up nor fills the queue of another", async () => {
+    const world = new FakeWorld({}, { appMessageBatch: 1, appMessageQueue: 1 });
+    world.records.set("com.other", appRecord("com.other"));
+    const crowd: Member[] = [];
+    for (let i = 0; i < 6; i++) crowd.push(await member(world, `u${i}@x.y`));
+    const pair = [
+      await member(world, "a@x.y", "com.other"),
+      await member(world, "b@x.y", "com.other"),
+      await member(world, "c@x.y", "com.other"),
+    ] as const;
+    crowd[0]?.say(broadcast("to many"));
+    crowd[1]?.say(broadcast("one too many"));
+    expect(crowd[1]?.got("tpa_connection_error")).toMatchObject([{ code: "BUSY" }]);
+    pair[0].say(broadcast("to few"));
+    expect(pair[0].got("tpa_connection_error")).toEqual([]);
+    const left = () =>
+      crowd.slice(1).filter(({ app }) => !app.sent.some(({ type }) => type === "app_message_received"));
+    // Its two pieces are out long before the other's five.
+    world.clock.advance(0);
+    const got = pair.flatMap((each) => each.got("app_message_received"));
+    expect(got.length).toBe(2);
+    await world.clock.advanceAsync(10);
+    expect(left()).toEqual([]);
+  });
+
+  test("a full queue costs nobody the news of who comes and goes", async () => {
+    const world = new FakeWorld({}, { appMessageBatch: 1, appMessageQueue: 1 });
+    const members: Member[] = [];
+    for (let i = 0; i < 4; i++) members.push(await member(world, `u${i}@x.y`));
+    const [first, second] = members;
+    first?.say({ type: "app_room_join", roomId: "r1" });
+    first?.say(broadcast("to all"));
+    second?.say({ type: "app_room_join", roomId: "r1" });
+    second?.session.apps.stop(captions);
+    await world.clock.advanceAsync(10);
+    const news = first?.app.sent.map(({ type }) => type).filter((type) => /^app_(user|room)_/.test(type));
+    expect(news).toEqual([
+      "app_room_updated",
+      "app_user_joined",
+      "app_room_updated",
+      "app_user_left",
+      "app_room_updated",
+    ]);
+  });
+
   test("too many and too large ones are refused with a code, counted, and cost no socket", async () => {
     const world = new FakeWorld();
     const [a, b] = [await member(world, "a@x.y"), await member(world, "b@x.y")];
@@ -163,8 +208,8 @@ describe("rooms", () => {
   test("tell their members who comes and goes, and what they are like", async () => {
     const world = new FakeWorld();
     const [a, b] = [await member(world, "a@x.y"), await member(world, "b@x.y")];
-    a.say(join("r1", { maxUsers: 3, isPrivate: true, metadata: { topic: "tea" } }));
-    const data = { maxUsers: 3, isPrivate: true, metadata: { topic: "tea" } };
+    a.say(join("r1", { maxUsers: 3, isPrivate: false, metadata: { topic: "tea" } }));
+    const data = { maxUsers: 3, isPrivate: false, metadata: { topic: "tea" } };
     expect(a.got("app_room_updated")).toEqual([
       {
         type: "app_room_updated",
@@ -173,7 +218,7 @@ describe("rooms", () => {
         roomData: { memberCount: 1, ...data },
       },
     ]);
-    b.say(join("r1", { maxUsers: 99, isPrivate: false }));
+    b.say(join("r1", { maxUsers: 99, isPrivate: true }));
     const now = new Date(world.clock.now()).toISOString();
     expect(a.app.sent.slice(-2)).toEqual([
       {
@@ -262,6 +307,30 @@ describe("rooms", () => {
     expect(b.app.sent.at(-1)).toMatchObject({ updateType: "user_joined", roomData: { isPrivate: false } });
     a.say(join("r1", { isPrivate: true }));
     expect(b.app.sent.at(-1)).toMatchObject({ updateType: "config_changed", roomData: { isPrivate: true } });
+  });
+
+  test("that are private let nobody in but who opened them, and tell strangers nothing", async () => {
+    const world = new FakeWorld();
+    const [a, b, c] = [
+      await member(world, "a@x.y"),
+      await member(world, "b@x.y"),
+      await member(world, "c@x.y"),
+    ];
+    a.say(join("r1"));
+    b.say(join("r1"));
+    a.say(join("r1", { isPrivate: true }));
+    for (const each of [a, b, c]) each.got("app_room_updated");
+    const before = c.app.sent.length;
+    c.say(join("r1"));
+    c.say(join("r1", { isPrivate: false }));
+    a.say({ ...broadcast("hush"), roomId: "r1" } as AppMessage);
+    expect(c.app.sent.length).toBe(before);
+    expect(b.got("app_message_received")).toMatchObject([{ payload: "hush" }]);
+    expect(world.rooms.roomsOf(captions).get("r1")).toBe(2);
+    expect(await world.count("browline_app_messages_total", { outcome: "room_private" })).toBe(2);
+    a.say(leave("r1"));
+    a.say(join("r1"));
+    expect(world.rooms.roomsOf(captions).get("r1")).toBe(2);
   });
 
   test("keep what is said in them to themselves", async () => {

@@ -35,6 +35,9 @@ describe("a calendar event", () => {
       calendarId: "7",
     };
     expect(readCalendarEvent(expo, now)).toEqual(expected);
+    const long = "x".repeat(10_000);
+    const cut = readCalendarEvent({ ...expo, id: long, title: long, timeZone: long }, now);
+    expect([cut?.eventId.length, cut?.title.length, cut?.timezone.length]).toEqual([256, 256, 64]);
     for (const bad of [undefined, "x", {}, { id: "e" }, { id: "e", startDate: "some day" }]) {
       expect(readCalendarEvent(bad, now)).toBeUndefined();
     }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { limits } from "../../src/kernel/limits.ts";
 import { type AppState, nextAppState, stopped, wakeAtMs } from "../../src/session/app-lifecycle.ts";
-import { choose, type Wish } from "../../src/session/display-manager.ts";
+import { choose, type Wish } from "../../src/session/display-choice.ts";
 import { decideMicrophone, type MicrophoneState } from "../../src/session/microphone-manager.ts";
-import { nextSessionState, type SessionState } from "../../src/session/user-session.ts";
+import { nextSessionState, type SessionState } from "../../src/session/session-lifecycle.ts";
 
 /** The pure functions that decide, as tables: what the managers do with their answers is tested beside them. */
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { effectiveTier, freshForMs, readPlace, readTier } from "../../src/session/location-manager.ts";
+import { effectiveTier, freshForMs, readTier } from "../../src/session/location-manager.ts";
+import { readPlace } from "../../src/session/place.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
 import { parseStream } from "../../src/wire/streams.ts";
 import { appRecord, captions, type FakeApp, FakeGlasses, FakeWorld } from "../support/fake-world.ts";
@@ -278,6 +279,17 @@ describe("an app's question for the location", () => {
     expect(session.location.pendingPolls).toBe(world.limits.locationPollsPerApp);
   });
 
+  test("fails within 2 s where the phone's connection gives no sign of life", async () => {
+    const { session, glasses, app, listener } = await asked();
+    poll(session, app, "poll_9");
+    poll(session, app, "poll_10");
+    expect(session.location.answerPoll("poll_9", vienna)).toBe(true);
+    glasses.fallSilent();
+    expect(refusals(app)).toEqual(["PHONE_NOT_RESPONDING"]);
+    expect(refusals(listener)).toEqual([]);
+    expect(session.location.pendingPolls).toBe(0);
+  });
+
   test("ends with its app", async () => {
     const { session, app } = await asked();
     poll(session, app, "poll_8");
@@ -299,4 +311,34 @@ describe("an app's question for the location", () => {
     const listener = await world.runApp(connected.session, other, "location_update");
     return { world, ...connected, app, listener };
   }
+});
+
+describe("the last place", () => {
+  test("outlives its session, with when it was taken, and no app is told of it as a setting", async () => {
+    const world = new FakeWorld();
+    const first = await world.connect();
+    const atMs = world.clock.now();
+    first.session.location.applyReport({ ...vienna, accuracy: 5 });
+    await first.session.end();
+    await world.clock.advanceAsync(120_000);
+    const { session, glasses } = await world.connect();
+    expect(session.location.last).toMatchObject({ ...vienna, accuracy: 5, timestamp: atMs });
+    expect(JSON.stringify(session.settings.system)).not.toContain("48.2");
+    expect(session.settings.phone).toEqual({});
+    const app = await world.runApp(session, captions, "location_update");
+    expect(app.events).toMatchObject([{ streamType: "location_update", data: vienna }]);
+    // Two minutes old, it is good for a question after the neighbourhood, and not for one after the street.
+    poll(session, app, "rough", "kilometer");
+    expect(glasses.of("request_single_location")).toEqual([]);
+    poll(session, app, "exact", "high");
+    expect(glasses.of("request_single_location")).toMatchObject([{ correlationId: "exact" }]);
+  });
+
+  test("of nobody is none, and what is kept that is no place does no harm", async () => {
+    const world = new FakeWorld();
+    world.users.saveSetting("user@example.com", { packageName: "(location)" }, "place", { lat: "north" });
+    const { session } = await world.connect();
+    expect(session.location.last).toBeUndefined();
+    await session.end();
+  });
 });

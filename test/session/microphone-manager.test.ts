@@ -3,30 +3,38 @@ import { wantedMicrophone } from "../../src/session/microphone-manager.ts";
 import { captions, FakeGlasses, FakeWorld } from "../support/fake-world.ts";
 
 describe("the microphone's wanted state", () => {
-  const cases = [0, 1].flatMap((a) =>
-    [0, 1].flatMap((b) => [0, 1].flatMap((c) => [0, 1].flatMap((d) => [0, 1].map((e) => [a, b, c, d, e])))),
-  );
+  const names = [
+    "speechWanted",
+    "pcmWanted",
+    "speechOff",
+    "glassesGone",
+    "worksWithoutGlasses",
+    "muted",
+    "bypassVad",
+  ] as const;
+  const cases = Array.from({ length: 2 ** names.length }, (_, bits) =>
+    names.filter((_name, i) => (bits & (1 << i)) !== 0),
+  ).map((facts) => [facts.join(", ") || "nothing", facts] as const);
 
-  test.each(cases)(
-    "speech %p, pcm %p, speech off %p, glasses gone %p, works without glasses %p",
-    (...bits) => {
-      const [speechWanted, pcmWanted, speechOff, glassesGone, worksWithoutGlasses] = bits.map(
-        (bit) => bit === 1,
-      ) as [boolean, boolean, boolean, boolean, boolean];
-      const state = wantedMicrophone({
-        speechWanted,
-        pcmWanted,
-        speechOff,
-        glassesGone,
-        worksWithoutGlasses,
-      });
-      const on = (speechWanted || pcmWanted) && (!glassesGone || worksWithoutGlasses);
-      expect(state.enabled).toBe(on);
-      expect(state.bypassVad).toBe(on && pcmWanted);
-      expect(state.requiredData.includes("pcm")).toBe(on);
-      expect(state.requiredData.includes("transcription")).toBe(on && speechWanted && speechOff);
-    },
-  );
+  test.each(cases)("fits the facts: %s", (_name, facts) => {
+    const has = (name: (typeof names)[number]) => facts.includes(name);
+    const given = {
+      speechWanted: has("speechWanted"),
+      pcmWanted: has("pcmWanted"),
+      speechOff: has("speechOff"),
+      glassesGone: has("glassesGone"),
+      worksWithoutGlasses: has("worksWithoutGlasses"),
+      muted: has("muted"),
+      bypassVad: has("bypassVad"),
+    };
+    const { speechWanted, pcmWanted, speechOff, glassesGone, worksWithoutGlasses, muted, bypassVad } = given;
+    const state = wantedMicrophone(given);
+    const on = !muted && (speechWanted || pcmWanted) && (!glassesGone || worksWithoutGlasses);
+    expect(state.enabled).toBe(on);
+    expect(state.bypassVad).toBe(on && (pcmWanted || bypassVad));
+    expect(state.requiredData.includes("pcm")).toBe(on);
+    expect(state.requiredData.includes("transcription")).toBe(on && speechWanted && speechOff);
+  });
 });
 
 describe("the microphone", () => {
@@ -103,6 +111,57 @@ describe("the microphone", () => {
     await world.clock.advanceAsync(5_000);
     session.receiveGlasses(generation, { type: "glasses_connection_state", status: "RECONNECTED" });
     expect(glasses.microphone).toBe(true);
+  });
+
+  test("is off at once when the user mutes it, whatever apps want, and on when he lets it hear again", async () => {
+    const world = new FakeWorld();
+    const { session, glasses } = await world.connect();
+    await world.runApp(session, captions, "transcription:en-US");
+    await world.clock.advanceAsync(5_000);
+    session.settings.changePhone({ sensing_enabled: false });
+    await world.clock.advanceAsync(100);
+    expect(glasses.microphone).toBe(false);
+    await world.clock.advanceAsync(60_000);
+    expect(glasses.microphone).toBe(false);
+    session.settings.changePhone({ sensing_enabled: true });
+    await world.clock.advanceAsync(100);
+    expect(glasses.microphone).toBe(true);
+  });
+
+  test("leaves nothing out while the user wants that, as the phone's status says", async () => {
+    const world = new FakeWorld();
+    const { session, glasses, generation } = await world.connect();
+    await world.runApp(session, captions, "transcription:en-US");
+    await world.clock.advanceAsync(5_000);
+    expect(glasses.of("microphone_state_change").at(-1)?.bypassVad).toBe(false);
+    const status = {
+      core_info: { bypass_vad_for_debugging: true },
+      connected_glasses: {},
+      glasses_settings: {},
+    };
+    session.receiveGlasses(generation, { type: "core_status_update", status: { status } });
+    await world.clock.advanceAsync(100);
+    expect(glasses.of("microphone_state_change").at(-1)).toMatchObject({
+      isMicrophoneEnabled: true,
+      bypassVad: true,
+    });
+  });
+
+  test("is not told to be silent because of audio that nobody wants while an app has just connected", async () => {
+    const world = new FakeWorld();
+    const { session, glasses, generation } = await world.connect();
+    await world.clock.advanceAsync(1_000);
+    await world.runApp(session, captions, "button_press");
+    const before = glasses.of("microphone_state_change").length;
+    const hear = async (forMs: number) => {
+      for (let ms = 0; ms < forMs; ms += 100) {
+        session.receiveAudio(generation, new Uint8Array(640));
+        await world.clock.advanceAsync(100);
+      }
+      return glasses.of("microphone_state_change").length - before;
+    };
+    expect(await hear(7_900)).toBe(0);
+    expect(await hear(300)).toBe(1);
   });
 
   test("that was wanted while the glasses were away is on at once when they return", async () => {

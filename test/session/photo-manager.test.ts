@@ -588,3 +588,40 @@ test("the glasses are told whose photo it is by the app's key, not by what its r
   session.apps.stop(captions);
   expect(world.photos.expected.size).toBe(0);
 });
+
+describe("a phone that gives no sign of life", () => {
+  test("fails the photo it was sent, and only then the next in line", async () => {
+    const { world, glasses, ask } = await stage();
+    ask("p1");
+    ask("p2");
+    expect(glasses.probes).toHaveLength(1);
+    glasses.fallSilent();
+    expect(world.photos.codes).toEqual([["p1", "PHONE_NOT_RESPONDING"]]);
+    expect(asked(glasses)).toEqual(["p1", "p2"]);
+    glasses.fallSilent();
+    expect(world.photos.codes.slice(1)).toEqual([["p2", "PHONE_NOT_RESPONDING"]]);
+  });
+
+  test("that has answered in time is none", async () => {
+    const { world, session, generation, glasses, ask } = await stage();
+    ask("p1");
+    session.receiveGlasses(generation, { type: "photo_response", requestId: "p1", success: true });
+    glasses.fallSilent();
+    expect(world.photos.codes).toEqual([]);
+  });
+});
+
+test("a photo request that cannot be read is refused where the SDK waits, if its id can be read", async () => {
+  const { world, session, app } = await stage();
+  const bad = (request: object) =>
+    session.apps.receiveBad(captions, app.generation, "photo_request", request, "/size: wrong");
+  expect(bad({ requestId: "p1" })).toBe(true);
+  expect(bad({ requestId: 7 })).toBe(false);
+  expect(session.apps.receiveBad(captions, app.generation, "rgb_led_control", { requestId: "l1" }, "")).toBe(
+    false,
+  );
+  expect(world.photos.codes).toEqual([["p1", "BAD_REQUEST"]]);
+  expect(
+    await world.count("browline_app_requests_refused_total", { request: "photo", code: "BAD_REQUEST" }),
+  ).toBe(1);
+});

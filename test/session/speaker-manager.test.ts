@@ -52,6 +52,18 @@ describe("a sound of an app", () => {
     expect(answersTo(app)).toEqual([]);
   });
 
+  test("is refused when the phone it was sent to gives no sign of life, but not once it was reported on", async () => {
+    const { session, glasses, generation, app } = await open();
+    ask(session, app, playRequest("a"));
+    ask(session, app, playRequest("b", { trackId: 1 }));
+    session.receiveGlasses(generation, { type: "audio_play_response", requestId: "b", success: true });
+    glasses.fallSilent();
+    expect(answersTo(app)).toMatchObject([
+      { requestId: "b", success: true },
+      { requestId: "a", success: false, code: "PHONE_NOT_RESPONDING", hop: "phone" },
+    ]);
+  });
+
   test("is reported on to the app that asked, and to no other", async () => {
     const { session, glasses, generation, app, second } = await open();
     ask(session, app, playRequest("a"));

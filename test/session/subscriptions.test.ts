@@ -37,7 +37,14 @@ describe("subscriptions", () => {
   test("do not let those who want everything hear twice what is published under two streams, nor raw audio", () => {
     const subscriptions = new Subscriptions();
     subscriptions.replace("a", streams("*"), all);
-    for (const key of ["touch_event:long_press", "location_stream", "transcription:auto", "audio_chunk"]) {
+    for (const key of [
+      "touch_event:long_press",
+      "location_stream",
+      "other:no_such_report",
+      "local_transcription",
+      "transcription:auto",
+      "audio_chunk",
+    ]) {
       expect(subscriptions.match(key)).toEqual([]);
     }
     for (const key of ["touch_event", "location_update", "transcription:de-DE"]) {
@@ -82,6 +89,15 @@ describe("subscriptions", () => {
     ]);
     expect(subscriptions.match("translation:en-US-to-ja-JP")).toEqual([
       { packageName: "b", literal: "translation:en-US-to-ja-JP" },
+    ]);
+  });
+
+  test("of a type that nobody here knows hear just that type", () => {
+    const subscriptions = new Subscriptions();
+    subscriptions.replace("a", streams("no_such_report"), grantedPermissions([]));
+    subscriptions.replace("b", streams("*", "no_such_reports"), all);
+    expect(subscriptions.match("other:no_such_report")).toEqual([
+      { packageName: "a", literal: "no_such_report" },
     ]);
   });
 

@@ -350,6 +350,33 @@ describe("spoken commands", () => {
     expect(counted.values).toMatchObject([{ labels: { outcome: "doubtful" }, value: 1 }]);
   });
 
+  test("asking what there is to listen to changes nothing of what is listened to", () => {
+    const heard: string[] = [];
+    const manager = new TranscriptionManager({
+      clock: new FakeClock(),
+      limits,
+      metrics: new Metrics(),
+      publish: (key) => heard.push(key),
+      onSaid: () => {},
+      onStateChange: () => {},
+      voiceCommands: () => false,
+      callableApps: () => [],
+      obey: () => {},
+    });
+    const of = (...languages: string[]) => ({
+      languages,
+      speech: languages.map((language) => ({ language, hints: [], identifyLanguage: true })),
+      pcm: false,
+    });
+    manager.listenFor(of("en-US"));
+    manager.demandOf(of("auto", "de-DE"));
+    manager.onTranscript(transcript("hello"));
+    expect(heard).toEqual(["transcription:en-US"]);
+    manager.listenFor(of("auto"));
+    manager.onTranscript(transcript("hello"));
+    expect(heard.slice(1)).toEqual(["transcription:en-US", "transcription:auto"]);
+  });
+
   test("turn speech on though no app wants it", () => {
     const { manager } = listener();
     expect(manager.demandOf({ languages: [], speech: [], pcm: false }).languages).toEqual(["en-US"]);

@@ -28,7 +28,13 @@ describe("a subscription string", () => {
     ["vad", undefined],
     ["transcription:english", undefined],
     ["translation:fr-FR", undefined],
-    ["constructor", undefined],
+    ["translation", undefined],
+    ["LOCATION_UPDATE", undefined],
+    ["location_update:", undefined],
+    ["local_transcription", "local_transcription"],
+    ["constructor", "other:constructor"],
+    ["no_such_report", "other:no_such_report"],
+    ["other:button_press", "other:other:button_press"],
     ["", undefined],
   ])("%p hears %p", (literal, key) => {
     const stream = parseStream(literal);
@@ -40,6 +46,8 @@ describe("a subscription string", () => {
     ["audio_chunk", "MICROPHONE"],
     ["transcription:en-US", "MICROPHONE"],
     ["location_stream", "LOCATION"],
+    ["local_transcription", "MICROPHONE"],
+    ["no_such_report", undefined],
     ["button_press", undefined],
     ["phone_notification", "READ_NOTIFICATIONS"],
     ["toString", undefined],

@@ -1,0 +1,88 @@
+import { expect, test } from "bun:test";
+import type { MessageClass, SendResult } from "../../src/session/ports.ts";
+import type { UserSession } from "../../src/session/user-session.ts";
+import type { ToApp } from "../../src/wire/apps.ts";
+import { apiKey, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
+
+/** Remembers the class of each event, and how many bytes came in one turn. */
+class CountingApp extends FakeApp {
+  readonly classes: MessageClass[] = [];
+  bytes = 0;
+
+  override send(message: ToApp, messageClass: MessageClass): SendResult {
+    if (message.type === "data_stream") {
+      this.classes.push(messageClass);
+      this.bytes += JSON.stringify(message).length;
+    }
+    return super.send(message, messageClass);
+  }
+}
+
+const count = 300;
+const pressOf = (n: number) =>
+  ({ type: "button_press", buttonId: `${n} ${"x".repeat(2_000)}`, pressType: "short" }) as const;
+
+/** An app that has missed `count` large events and one that only its newest counts, and is back. */
+async function backAfterMuch(): Promise<{
+  world: FakeWorld;
+  session: UserSession;
+  generation: number;
+  app: CountingApp;
+  numbers: () => number[];
+}> {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press", "head_position");
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, { type: "head_position", position: "up" });
+  for (let n = 0; n < count; n++) session.receiveGlasses(generation, pressOf(n));
+  const app = new CountingApp();
+  const accepted = session.apps.accept(captions, apiKey, world.nonce, app);
+  app.generation = "generation" in accepted ? accepted.generation : 0;
+  const numbers = () =>
+    app.events
+      .filter(({ streamType }) => streamType === "button_press")
+      .map(({ data }) => Number.parseInt((data as { buttonId: string }).buttonId, 10));
+  return { world, session, generation, app, numbers };
+}
+
+test("what an app has missed reaches it in pieces of 64 KiB, with newer events behind it and each in its class", async () => {
+  const { world, session, generation, app, numbers } = await backAfterMuch();
+  world.subscribe(session, app, captions, "button_press", "head_position");
+  expect(app.bytes).toBeGreaterThan(world.limits.replayPieceBytes / 2);
+  expect(app.bytes).toBeLessThan(world.limits.replayPieceBytes * 1.1);
+  session.receiveGlasses(generation, pressOf(count));
+  await world.clock.advanceAsync(0);
+  expect(numbers()).toEqual(Array.from({ length: count + 1 }, (_, n) => n));
+  expect(app.events.at(-1)).toMatchObject({ streamType: "head_position", data: { position: "up" } });
+  expect([new Set(app.classes.slice(0, -1)), app.classes.at(-1)]).toEqual([new Set(["event"]), "interim"]);
+  session.receiveGlasses(generation, pressOf(count + 1));
+  expect(numbers().at(-1)).toBe(count + 1);
+});
+
+test("what an app has missed waits while its socket is full, and goes on when there is room", async () => {
+  const { world, session, app, numbers } = await backAfterMuch();
+  world.subscribe(session, app, captions, "button_press", "head_position");
+  app.queuedBytes = world.limits.socketQueueBytes / 2;
+  const sent = numbers().length;
+  await world.clock.advanceAsync(5_000);
+  expect(numbers().length).toBe(sent);
+  app.queuedBytes = 0;
+  await world.clock.advanceAsync(1_000);
+  expect(numbers().length).toBe(count);
+});
+
+test("what an app has not got when it is lost once more, it gets on its next socket, once and in order", async () => {
+  const { world, session, app, numbers } = await backAfterMuch();
+  world.subscribe(session, app, captions, "button_press", "head_position");
+  const sent = numbers().length;
+  expect(sent).toBeLessThan(count);
+  session.apps.closed(captions, app.generation);
+  await world.clock.advanceAsync(1_000);
+  expect(numbers().length).toBe(sent);
+  const next = world.connectApp(session);
+  world.subscribe(session, next, captions, "button_press", "head_position");
+  await world.clock.advanceAsync(0);
+  expect(next.events.length).toBe(count - sent + 1);
+  expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(sent).buttonId });
+});
