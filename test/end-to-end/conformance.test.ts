@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { RawWebSocket } from "../support/raw-websocket.ts";
 import type { SdkApp } from "../support/sdk-app.ts";
 import { SdkStage, type SdkUser } from "../support/sdk-stage.ts";
 import { until } from "../support/until.ts";
@@ -88,6 +89,24 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
     expect(await appOf(polite).call(user.sessionId, "settings.getMentraOS", "brightness")).toBe(50);
   });
 
+  test("is not offered compression, though it asks for it, and lives without", async () => {
+    const asked = { "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" };
+    const socket = await RawWebSocket.connect(stage.stage.server.port, "/app-ws", asked);
+    expect(socket.head).toStartWith("HTTP/1.1 101");
+    expect(socket.head.toLowerCase()).not.toContain("permessage-deflate");
+    socket.destroy();
+    // Straight to the server, past the relay.
+    stage.relay.rewrite = (body) => {
+      const url = String(body["mentraOSWebsocketUrl"]).replace(stage.relay.url.slice(4), stage.url.slice(4));
+      return body["userId"] === "direct@ex-ample.com" ? { ...body, mentraOSWebsocketUrl: url } : body;
+    };
+    const user = await join(polite, "direct@ex-ample.com");
+    stage.relay.rewrite = (body) => body;
+    expect(stage.relay.messages(user.sessionId, "app")).toEqual([]);
+    expect(await appOf(polite).call(user.sessionId, "ws.extensions")).toBe("");
+    await press(user, 1);
+  });
+
   test("is found under either spelling of the address, with the same nonce in its path", async () => {
     const email = "old-spelling@ex-ample.com";
     stage.relay.rewrite = (body) => {
@@ -136,7 +155,7 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
   });
 
   describe("when it is sent away or lost", () => {
-    const sentAway: { readonly user: SdkUser; readonly dials: number }[] = [];
+    const sentAway: { readonly user: SdkUser; readonly dials: number; readonly stops: number }[] = [];
 
     test.concurrent("comes back by itself after 1012 and has missed nothing", async () => {
       const user = await join(polite);
@@ -153,6 +172,67 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
       expect(lists.at(-1)).toEqual(["button_press", hinted]);
       expect(user.reports("session")).toHaveLength(1);
       expect(user.reports("stopped")).toEqual([]);
+      expect(webhooksFor(user)).toHaveLength(1);
+    }, 60_000);
+
+    for (const code of [1000, 1001]) {
+      test.concurrent(`takes ${code} for the end, runs its onStop, and is asked anew since its user still wants it`, async () => {
+        const user = await join(polite);
+        stage.relay.close(user.sessionId, code, "bye");
+        await until("its onStop", () => user.reports("stopped").length > 0);
+        expect(user.reports("stopped")).toMatchObject([{ reason: "Clean disconnect: bye" }]);
+        // What happens meanwhile is kept for it.
+        await until("the loss to be seen", () => user.session.apps.inState("GRACE_PERIOD").includes(polite));
+        expect(user.session.apps.subscriptions.literalsOf(polite)).toEqual(["button_press", hinted]);
+        await until("the new session", () => user.reports("ready").length === 2);
+        await runs(user, polite);
+        await stage.inSync(appOf(polite), user);
+        await press(user, 1);
+        expect(dialsOf(user)).toBe(0);
+        expect(webhooksFor(user)).toHaveLength(2);
+        expect(user.reports("stopped")).toHaveLength(1);
+      }, 60_000);
+    }
+
+    const losses: readonly (readonly [name: string, lose: (sessionId: string) => void])[] = [
+      ["1011", (sessionId) => stage.relay.close(sessionId, 1011, "trouble")],
+      ["a cut, which it sees as 1006", (sessionId) => stage.relay.cut(sessionId)],
+    ];
+    for (const [name, lose] of losses) {
+      test.concurrent(`comes back by itself after ${name}, and nobody asks it to`, async () => {
+        const user = await join(rude);
+        lose(user.sessionId);
+        await until("its return", () => inits(user).length === 2);
+        await runs(user, rude);
+        await stage.inSync(appOf(rude), user);
+        await press(user, 1);
+        expect(webhooksFor(user)).toHaveLength(1);
+        expect(user.reports("session")).toHaveLength(1);
+        expect(user.reports("stopped")).toEqual([]);
+      }, 60_000);
+    }
+
+    test.concurrent("keeps the newer of two live connections; the older is closed with 1008 and does not fight back", async () => {
+      const user = await join(polite);
+      const [webhook] = webhooksFor(user);
+      const ask = () =>
+        fetch(`${appOf(polite).url}/webhook`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(webhook?.body),
+        });
+      const answers = await Promise.all([ask(), ask()]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      await until("all handlers", () => user.reports("ready").length === 3);
+      await until("one connection to be left", () => stage.relay.open(user.sessionId) === 1);
+      await runs(user, polite);
+      const before = user.heard("events.onButtonPress").length;
+      await press(user, before + 1);
+      expect(user.heard("events.onButtonPress")).toHaveLength(before + 1);
+      expect(stage.relay.closes.events.filter((each) => each.sessionId === user.sessionId)).toContainEqual(
+        expect.objectContaining({ code: 1008 }),
+      );
+      sentAway.push({ user, dials: dialsOf(user), stops: 0 });
       expect(webhooksFor(user)).toHaveLength(1);
     }, 60_000);
 
@@ -201,7 +281,7 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
         user.glasses.stopApp(packageName);
         await until("its onStop", () => user.reports("stopped").length > 0);
         expect(user.reports("stopped")).toMatchObject([{ reason: "user_disabled" }]);
-        sentAway.push({ user, dials });
+        sentAway.push({ user, dials, stops: 1 });
         expect(user.session.apps.app(packageName)).toBeUndefined();
       }
     }, 60_000);
@@ -214,7 +294,7 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
         await until("its onStop", () => user.reports("stopped").length > 0);
         expect(user.reports("stopped")).toMatchObject([{ reason: "User session ended" }]);
         expect(user.reports("disconnected")[0]).toMatchObject({ code: 4001, reason: "User session ended" });
-        sentAway.push({ user, dials });
+        sentAway.push({ user, dials, stops: 1 });
       }
     }, 60_000);
 
@@ -259,10 +339,10 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
 
     // Runs after those above: by then the SDK's own dials would have come.
     test("has not dialled again where it was sent away for good", async () => {
-      expect(sentAway).toHaveLength(4);
-      for (const { user, dials } of sentAway) {
+      expect(sentAway).toHaveLength(5);
+      for (const { user, dials, stops } of sentAway) {
         expect(dialsOf(user)).toBe(dials);
-        expect(user.reports("stopped")).toHaveLength(1);
+        expect(user.reports("stopped")).toHaveLength(stops);
       }
     });
 

@@ -159,6 +159,42 @@ const rows: Readonly<Record<string, Row>> = {
     bad: { mode: "sideways" },
     outcomes: { ...everywhere("PERMISSION_DENIED"), "bad payload": "BAD_REQUEST" },
   },
+  dashboard_content_update: {
+    request: () => ({ type: "dashboard_content_update", content: "hello", modes: ["main"] }),
+    bad: { modes: "main" },
+    outcomes: { ...everywhere("done"), "bad payload": "BAD_REQUEST" },
+  },
+  audio_stop_request: {
+    request: () => ({ type: "audio_stop_request" }),
+    bad: { trackId: "first" },
+    order: "audio_stop_request",
+    outcomes: {
+      ...everywhere("sent"),
+      // Nobody waits for it, and what is not played need not be stopped.
+      "phone away": "silence",
+      "bad payload": "BAD_REQUEST",
+    },
+  },
+  stream_status_check: {
+    request: () => ({ type: "stream_status_check" }),
+    bad: {},
+    outcomes: everywhere("done"),
+  },
+  app_broadcast_message: {
+    request: (messageId) => ({ type: "app_broadcast_message", messageId, payload: "hello" }),
+    bad: { messageId: 7 },
+    outcomes: { ...everywhere("done"), "bad payload": "BAD_REQUEST", "queue full": "RATE_LIMITED" },
+  },
+  app_room_join: {
+    request: (roomId) => ({ type: "app_room_join", roomId }),
+    bad: { roomConfig: { maxUsers: 0 } },
+    outcomes: { ...everywhere("done"), "bad payload": "BAD_REQUEST", "queue full": "RATE_LIMITED" },
+  },
+  app_room_leave: {
+    request: (roomId) => ({ type: "app_room_leave", roomId }),
+    bad: { roomId: 7 },
+    outcomes: { ...everywhere("NOT_IN_ROOM"), "bad payload": "BAD_REQUEST", "queue full": "RATE_LIMITED" },
+  },
   app_direct_message: {
     request: (messageId) => ({
       type: "app_direct_message",
@@ -378,6 +414,18 @@ describe("D-18: a request that cannot be served is answered at once with a code,
       condition === "bad payload" ? row.outcomes["all well"] : (row.again ?? row.outcomes["all well"]);
     expect(await scene.outcomeOf(row, row.request("another"))).toBe(served);
     expect(scene.app.isOpen).toBe(true);
+  });
+
+  test("a photo request that cannot be read is refused where the SDK waits for it, and nowhere else", async () => {
+    scene = await Scene.open();
+    const { app, world } = scene;
+    const answers = await scene.answersOf(() => {
+      app.send({ type: "photo_request", requestId: "p1", size: 7 });
+    });
+    expect(answers).toEqual([]);
+    expect(world.photos.codes).toEqual([["p1", "BAD_REQUEST"]]);
+    const unnamed = await scene.answersOf(() => app.send({ type: "photo_request", requestId: 7 }));
+    expect(unnamed.map(codeOf)).toEqual(["BAD_REQUEST"]);
   });
 
   test("what is no message at all is counted, answered by nothing, and does no harm either", async () => {

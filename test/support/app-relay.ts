@@ -23,6 +23,12 @@ export interface RelayedRequest {
   readonly body: { readonly type?: string; readonly [field: string]: unknown };
 }
 
+/** A connection that the server has closed. */
+export interface RelayedClose {
+  readonly sessionId: string | undefined;
+  readonly code: number;
+}
+
 interface Connection {
   readonly path: string;
   sessionId: string | undefined;
@@ -38,6 +44,8 @@ export class AppRelay {
   readonly frames = new EventLog<RelayedFrame>();
   readonly dials = new EventLog<RelayedDial>();
   readonly requests = new EventLog<RelayedRequest>();
+  /** Closes of the server's. */
+  readonly closes = new EventLog<RelayedClose>();
   /** Changes what the server asks of the apps on its way. */
   rewrite: (body: RelayedRequest["body"]) => RelayedRequest["body"] = (body) => body;
   readonly #server: Bun.Server<Connection>;
@@ -85,6 +93,11 @@ export class AppRelay {
   /** Closes a session's connections towards the app with this code; the server sees a lost connection. */
   close(sessionId: string, code: number, reason: string): void {
     for (const socket of this.#of(sessionId)) socket.close(code, reason);
+  }
+
+  /** Cuts a session's connections without a word; both sides see 1006. */
+  cut(sessionId: string): void {
+    for (const socket of this.#of(sessionId)) socket.terminate();
   }
 
   /**
@@ -190,6 +203,7 @@ export class AppRelay {
       socket.send(sent);
     };
     upstream.onclose = ({ code, reason }) => {
+      this.closes.add({ sessionId: data.sessionId, code });
       if (code === 1005 || code === 1006) socket.terminate();
       else socket.close(code, reason);
     };

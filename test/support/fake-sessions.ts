@@ -24,6 +24,10 @@ export class FakeSessions implements ApiSessions {
     return this.sessions.values();
   }
 
+  usersOf(): readonly [] {
+    return [];
+  }
+
   getSession(userId: string): FakeSession | undefined {
     return this.sessions.get(userId);
   }
@@ -96,6 +100,16 @@ export class FakeSession implements ApiSession {
     this.messages.push(message);
   }
 
+  /** Types that somebody hears though they are not known. */
+  readonly heardUnknown = new Set<string>();
+  readonly unknown: object[] = [];
+
+  receiveUnknown(_generation: number, type: string, message: object): boolean {
+    this.#check();
+    if (this.heardUnknown.has(type)) this.unknown.push(message);
+    return this.heardUnknown.has(type);
+  }
+
   receiveAudio(_generation: number, frame: Uint8Array): void {
     this.#check();
     this.audio.push(frame.slice());
@@ -158,7 +172,17 @@ class FakeApps implements ApiSessionApps {
     return this.running.delete(packageName);
   }
 
+  readonly history = { all: {} };
+
+  peerOf(): string | undefined {
+    return this.ports.at(-1)?.peer;
+  }
+
   app(): undefined {}
+
+  receiveBad(): boolean {
+    return false;
+  }
 
   all(): readonly [] {
     return [];

@@ -1,8 +1,8 @@
 import type { AudioDemand, AudioLane, AudioLanes, LaneListener } from "../../src/audio/lanes.ts";
 import { loadConfig } from "../../src/kernel/config.ts";
-import { sha256Hex } from "../../src/kernel/identity.ts";
+import { sha256Hex, userHash } from "../../src/kernel/identity.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
-import { createLog } from "../../src/kernel/log.ts";
+import { createLog, type Logger } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
 import { AppCircuits } from "../../src/session/app-circuits.ts";
 import { AppRooms } from "../../src/session/app-rooms.ts";
@@ -43,6 +43,18 @@ export class FakeGlasses implements GlassesPort {
     return "sent";
   }
 
+  /** Asked for a sign of life and not yet answered. */
+  readonly probes: (() => void)[] = [];
+
+  probe(onSilent: () => void): void {
+    if (this.closed === undefined) this.probes.push(onSilent);
+  }
+
+  /** Nothing has come in answer. */
+  fallSilent(): void {
+    for (const onSilent of this.probes.splice(0)) onSilent();
+  }
+
   close(close: Close): void {
     this.closed ??= close;
   }
@@ -68,6 +80,9 @@ export class FakeGlasses implements GlassesPort {
 
 /** An app socket that records what it is sent. */
 export class FakeApp implements AppPort {
+  peer = "127.0.0.1";
+  /** What its reader has left unread. */
+  queuedBytes = 0;
   readonly sent: ToApp[] = [];
   readonly audio: Uint8Array[] = [];
   closed: Close | undefined;
@@ -152,11 +167,14 @@ class FakeLanes implements AudioLanes {
 /** App servers that answer as `answer` says; each call is recorded. */
 class FakeWebhooks implements Webhooks {
   readonly starts: SessionRequest[] = [];
+  /** Of each of `starts`: aborted when nobody waits for it any more. */
+  readonly signals: AbortSignal[] = [];
   readonly stops: StopRequest[] = [];
   answer: (request: SessionRequest) => Promise<WebhookOutcome> = () => new Promise(() => {});
 
-  start(_app: AppRecord, request: SessionRequest): Promise<WebhookOutcome> {
+  start(_app: AppRecord, request: SessionRequest, signal: AbortSignal): Promise<WebhookOutcome> {
     this.starts.push(request);
+    this.signals.push(signal);
     return this.answer(request);
   }
 
@@ -234,11 +252,14 @@ export class FakeWorld {
    * @param over limits that differ. Boot cards are off unless given one: most tests are about what apps draw, and a card
    * takes its place in the pace.
    */
-  constructor(env: Record<string, string> = {}, over: Partial<Limits> = {}) {
+  constructor(
+    env: Record<string, string> = {},
+    over: Partial<Limits> = {},
+    log: Logger = createLog({ level: "silent", format: "json" }),
+  ) {
     // A dashboard that draws by itself would be in the way of tests about what apps draw.
     const config = loadConfig({ BROWLINE_BUILT_IN_DASHBOARD: "false", ...env });
     this.limits = { ...config.limits, bootCardMs: 0, ...over };
-    const log = createLog({ level: "silent", format: "json" });
     const { clock, metrics, limits, webhooks } = this;
     // Neither of the ends of the jitter.
     this.circuits = new AppCircuits({ clock, metrics, limits, log, webhooks, random: () => 0.5 });
@@ -247,11 +268,13 @@ export class FakeWorld {
       config: { ...config, limits },
       clock,
       log,
+      hashUser: userHash("a secret that only tests know"),
       metrics,
       lanes: this.lanes,
       catalogue: {
         get: (packageName) => this.records.get(packageName) ?? this.users.apps.get(packageName),
         all: () => [...this.records.values(), ...this.users.apps.all()],
+        onChange: (listener) => this.users.apps.onChange(listener),
       },
       users: this.users,
       webhooks,

@@ -1,387 +1,330 @@
-import fc from "fast-check";
-import type { UserSession } from "../../src/session/user-session.ts";
-import type { ToApp } from "../../src/wire/apps.ts";
-import { apiKey, appRecord, FakeApp, FakeGlasses, FakeWorld } from "./fake-world.ts";
+import type { View } from "../../src/wire/layouts.ts";
+import type { FakeGlasses, FakeWorld } from "./fake-world.ts";
+import { type Step, shortened } from "./life-script.ts";
+import { type AppSocketLog, forcedMark, must, type UserLife } from "./random-life.ts";
+import { RandomWorld } from "./random-world.ts";
+
+/** May forge what the glasses of a user were sent in a step, to show that a broken rule is found. */
+export type Meddle = (glasses: FakeGlasses, step: Step) => void;
 
 /**
- * A random life of many users on the fake clock, and the rules that must hold after every single event of it. A script
- * is plain data, so that a failing one can be cut down to the few steps that matter.
- */
-export interface Step {
-  readonly user: number;
-  readonly app: number;
-  readonly action:
-    | "start"
-    | "stop"
-    | "dropApp"
-    | "returnApp"
-    | "subscribe"
-    | "subscribeNothing"
-    | "show"
-    | "showBriefly"
-    | "photo"
-    | "speak"
-    | "audio"
-    | "voiceOff"
-    | "button"
-    | "dropGlasses"
-    | "returnGlasses"
-    | "secondGlasses"
-    | "lateClose";
-  /** Time that passes afterwards, in milliseconds. */
-  readonly waitMs: number;
-}
-
-/** Scripts of up to `steps` steps over `users` users with five apps each. */
-export function scripts(users: number, steps: number): fc.Arbitrary<Step[]> {
-  const step: fc.Arbitrary<Step> = fc.record({
-    user: fc.integer({ min: 0, max: users - 1 }),
-    app: fc.integer({ min: 0, max: 4 }),
-    action: fc.oneof(
-      { arbitrary: fc.constantFrom("start" as const, "subscribe" as const), weight: 4 },
-      {
-        arbitrary: fc.constantFrom("show" as const, "speak" as const, "audio" as const, "button" as const),
-        weight: 8,
-      },
-      {
-        arbitrary: fc.constantFrom(
-          "stop" as const,
-          "dropApp" as const,
-          "returnApp" as const,
-          "subscribeNothing" as const,
-          "showBriefly" as const,
-          "photo" as const,
-          "voiceOff" as const,
-          "dropGlasses" as const,
-          "returnGlasses" as const,
-          "secondGlasses" as const,
-          "lateClose" as const,
-        ),
-        weight: 5,
-      },
-    ),
-    waitMs: fc.oneof(
-      { arbitrary: fc.integer({ min: 0, max: 50 }), weight: 20 },
-      { arbitrary: fc.integer({ min: 0, max: 2_000 }), weight: 1 },
-    ),
-  });
-  return fc.array(step, { minLength: Math.ceil(steps / 2), maxLength: steps, size: "max" });
-}
-
-/** One app socket as its app saw it. */
-interface AppSocketLog {
-  readonly app: FakeApp;
-  readonly packageName: string;
-  /** Set when the session told or should have told it to go. */
-  checked: number;
-}
-
-class UserLife {
-  readonly email: string;
-  readonly world: FakeWorld;
-  session: UserSession | undefined;
-  glasses: FakeGlasses | undefined;
-  generation = 0;
-  /** Sockets that have been replaced and whose close has not been heard yet. */
-  readonly stale: { session: UserSession; generation: number }[] = [];
-  readonly everyGlasses: FakeGlasses[] = [];
-  readonly sockets: AppSocketLog[] = [];
-  readonly current = new Map<string, FakeApp>();
-  readonly stoppedAt = new Map<string, number>();
-  /** Since when somebody, or nobody, has wanted the microphone. */
-  wantedSince: number | undefined;
-  unwantedSince: number | undefined = 0;
-  utterance = 0;
-  text = 0;
-  photo = 0;
-  readonly displaysChecked = new Map<FakeGlasses, number>();
-  shownAtMs = Number.NEGATIVE_INFINITY;
-  readonly newestText = new Map<string, number>();
-
-  constructor(world: FakeWorld, index: number) {
-    this.world = world;
-    this.email = `user${index}@example.com`;
-  }
-}
-
-const packages = ["com.front", "com.rival", "com.a", "com.b", "com.c"];
-
-/**
- * Runs a script and checks every rule after every step.
- * @param meddle may forge what the glasses of a user were sent, to show that a broken rule is found.
+ * Runs a script of random lives on the fake clock and checks every rule after every event of it.
  * @throws Error that names the rule and the step.
  */
-export async function runScript(
-  users: number,
-  steps: readonly Step[],
-  meddle?: (glasses: FakeGlasses, step: number) => void,
-): Promise<void> {
-  const world = new FakeWorld({}, { bootCardMs: 1_500 });
-  for (const [i, name] of packages.entries()) {
-    world.records.set(name, appRecord(name, { type: i < 2 ? "standard" : "background" }));
-  }
-  const lives = Array.from({ length: users }, (_, i) => new UserLife(world, i));
+export async function runScript(users: number, steps: readonly Step[], meddle?: Meddle): Promise<void> {
+  const world = new RandomWorld(users);
+  const { lives } = world;
+  const rules = lives.map((life) => new LifeRules(life));
+  const lanes = new LaneRule(world);
+  const checkAll = () => {
+    if (world.broken !== undefined) throw world.broken;
+    checkPhotos(world);
+    lanes.check();
+    for (const each of rules) each.check();
+  };
   for (const [i, step] of steps.entries()) {
     const life = lives[step.user];
     if (life === undefined) continue;
     try {
-      await perform(life, step);
-      if (life.glasses !== undefined) meddle?.(life.glasses, i);
-      check(life);
+      await life.perform(step);
+      if (life.glasses !== undefined) meddle?.(life.glasses, step);
+      checkPhotos(world);
+      lanes.check();
+      rules[step.user]?.check();
       // In small pieces: a rule that is broken for a moment is broken.
       for (let left = step.waitMs; left > 0; left -= 100) {
         await world.clock.advanceAsync(Math.min(left, 100));
-        for (const each of lives) check(each);
+        checkAll();
       }
     } catch (error) {
-      throw new Error(
-        `step ${i} ${JSON.stringify(step)}: ${error instanceof Error ? error.message : error}`,
-        {
-          cause: error,
-        },
-      );
+      const problem = error instanceof Error ? error.message : error;
+      throw new Error(`step ${i} ${JSON.stringify(step)}: ${problem}`, { cause: error });
     }
   }
   for (const life of lives) await world.storage.getSession(life.email)?.end();
-  await world.clock.advanceAsync(world.limits.sessionGraceMs + 5_000);
-  for (const life of lives) check(life);
+  await world.clock.advanceAsync(world.limits.sessionGraceMs + world.limits.webhookMs + 10_000);
+  checkAll();
   must(world.storage.size === 0, "every session is gone in the end");
   must(world.clock.pending === 0, `no timer is left in the end, but ${world.clock.pending} are`);
 }
 
-async function perform(life: UserLife, { action, app }: Step): Promise<void> {
-  const { world } = life;
-  const packageName = packages[app] ?? "";
-  const session = life.session?.disposed ? undefined : life.session;
-  const socket = life.current.get(packageName);
-  switch (action) {
-    case "returnGlasses":
-      if (life.glasses === undefined || session === undefined) await attach(life);
-      return;
-    case "secondGlasses":
-      if (session !== undefined) {
-        life.stale.push({ session, generation: life.generation });
-        await attach(life);
-      }
-      return;
-    case "lateClose": {
-      const stale = life.stale.shift();
-      stale?.session.glassesClosed(stale.generation);
-      return;
-    }
-  }
-  if (session === undefined) {
-    await attach(life);
-    return;
-  }
-  switch (action) {
-    case "start": {
-      life.stoppedAt.delete(packageName);
-      void session.apps.start(packageName);
-      connectApp(life, session, packageName);
-      return;
-    }
-    case "stop":
-      session.apps.stop(packageName);
-      life.stoppedAt.set(packageName, world.clock.now());
-      life.current.delete(packageName);
-      return;
-    case "dropApp":
-      if (socket !== undefined) {
-        life.current.delete(packageName);
-        session.apps.closed(packageName, socket.generation);
-      }
-      return;
-    case "returnApp":
-      connectApp(life, session, packageName);
-      return;
-    case "subscribe":
-    case "subscribeNothing":
-      if (socket !== undefined) {
-        const literals = ["button_press", "transcription:en-US", "audio_chunk"].slice(0, 1 + (life.text % 3));
-        world.subscribe(session, socket, packageName, ...(action === "subscribe" ? literals : []));
-      }
-      return;
-    case "show":
-    case "showBriefly":
-      if (socket !== undefined) {
-        const duration = action === "show" ? undefined : 300 + (life.text % 5) * 700;
-        world.show(session, socket, packageName, `${packageName} ${life.text++}`, duration);
-      }
-      return;
-    case "photo":
-      if (socket !== undefined) {
-        const requestId = `photo ${packageName} ${life.photo++}`;
-        session.apps.receive(packageName, socket.generation, { type: "photo_request", requestId });
-      }
-      return;
-    case "speak": {
-      const utteranceId = `u${life.utterance++}`;
-      const startMs = life.utterance * 1_000;
-      const say = (text: string, isFinal: boolean) =>
-        session.transcription.onTranscript({
-          utteranceId,
-          language: "en-US",
-          text,
-          isFinal,
-          startMs,
-          endMs: startMs + 500,
-          provider: "test",
-        });
-      say(`${life.utterance}`, false);
-      say(`${life.utterance} said`, true);
-      return;
-    }
-    case "audio":
-      if (life.glasses !== undefined) session.receiveAudio(life.generation, new Uint8Array(64));
-      return;
-    case "voiceOff":
-      if (life.glasses !== undefined) session.receiveGlasses(life.generation, { type: "VAD", status: false });
-      return;
-    case "button":
-      if (life.glasses !== undefined) {
-        const press = { type: "button_press", buttonId: `${life.text++}`, pressType: "short" } as const;
-        session.receiveGlasses(life.generation, press);
-      }
-      return;
-    case "dropGlasses":
-      if (life.glasses !== undefined) {
-        life.glasses = undefined;
-        session.glassesClosed(life.generation);
-      }
-      return;
-    default:
-      return;
+/**
+ * Runs a script and, if it breaks a rule, cuts it down first.
+ * @param shortenMs how long that may take.
+ * @throws Error with the rule and the shortest script found, as JSON, which `runScript` takes.
+ */
+export async function holdRules(
+  users: number,
+  script: readonly Step[],
+  shortenMs: number,
+  meddle?: Meddle,
+): Promise<void> {
+  const outcome = await outcomeOf(users, script, meddle);
+  if (outcome === undefined) return;
+  const { rule } = outcome;
+  const breaksIt = async (steps: readonly Step[]) => (await outcomeOf(users, steps, meddle))?.rule === rule;
+  const short = await shortened(script.slice(0, outcome.step + 1), breaksIt, shortenMs);
+  throw new Error(`${rule}; shortest script, of ${short.length} steps: ${JSON.stringify(short)}`);
+}
+
+interface Broken {
+  /** Without what differs from run to run. */
+  readonly rule: string;
+  readonly step: number;
+}
+
+async function outcomeOf(
+  users: number,
+  script: readonly Step[],
+  meddle: Meddle | undefined,
+): Promise<Broken | undefined> {
+  try {
+    await runScript(users, script, meddle);
+    return undefined;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const step = /^step (\d+)/.exec(message)?.[1];
+    const rule = message.replace(/^step .*?}: /, "").replace(/\d+/g, "N");
+    return { rule, step: step === undefined ? script.length : Number(step) };
   }
 }
 
-async function attach(life: UserLife): Promise<void> {
-  const { world } = life;
-  life.session = await world.storage.getOrCreate(life.email);
-  const glasses = new FakeGlasses(world.clock);
-  life.generation = life.session.attachGlasses(glasses);
-  life.glasses = glasses;
-  life.everyGlasses.push(glasses);
-  must(glasses.sent[0]?.message.type === "connection_ack", "the glasses are acknowledged before all else");
-}
+/** How long a view may differ from what belongs on it while that does not change: forced displays of the other go first. */
+const convergedMs = 1_200;
 
-/** Connects the app's socket as the SDK would, if the session expects the app. */
-function connectApp(life: UserLife, session: UserSession, packageName: string): void {
-  const app = new FakeApp();
-  const accepted = session.apps.accept(packageName, apiKey, undefined, app);
-  if (!("generation" in accepted)) return;
-  app.generation = accepted.generation;
-  life.current.set(packageName, app);
-  life.sockets.push({ app, packageName, checked: 0 });
-}
+class LifeRules {
+  readonly #life: UserLife;
+  readonly #displaysChecked = new Map<FakeGlasses, number>();
+  readonly #newestText = new Map<string, number>();
+  readonly #wanted = new Map<View, { readonly key: string; readonly sinceMs: number }>();
+  readonly #sentAtMs = new Map<View, number>();
+  #shownAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when somebody, or nobody, has wanted the microphone. */
+  #wantedSinceMs: number | undefined;
+  #unwantedSinceMs: number | undefined = 0;
 
-function check(life: UserLife): void {
-  checkAppSockets(life);
-  checkDisplay(life);
-  checkMicrophone(life);
-}
+  constructor(life: UserLife) {
+    this.#life = life;
+  }
 
-/** Order of what every app socket was sent: the acknowledgement first, nothing after `app_stopped`, events in order. */
-function checkAppSockets(life: UserLife): void {
-  for (const log of life.sockets) {
+  check(): void {
+    for (const log of this.#life.sockets) this.#checkAppSocket(log);
+    this.#life.sockets = this.#life.sockets.filter(({ app }) => app.closed === undefined);
+    this.#checkDisplay();
+    this.#checkConvergence();
+    this.#checkMicrophone();
+  }
+
+  /** What an app socket was sent: the acknowledgement first, nothing after `app_stopped`, events in order, its user's own. */
+  #checkAppSocket(log: AppSocketLog): void {
     const { sent, closed } = log.app;
-    if (sent.length > log.checked) {
-      must(sent[0]?.type === "tpa_connection_ack", "an app is acknowledged before all else");
-      const end = sent.findIndex(({ type }) => type === "app_stopped");
-      must(end < 0 || end === sent.length - 1, "nothing follows app_stopped");
-      checkEvents(sent);
-      log.checked = sent.length;
+    for (; log.checked < sent.length; log.checked++) {
+      const message = sent[log.checked];
+      if (message === undefined) return;
+      if (log.checked === 0)
+        must(message.type === "tpa_connection_ack", "an app is acknowledged before all else");
+      must(!log.stopped, "nothing follows app_stopped");
+      if (message.type === "app_stopped") log.stopped = true;
+      if (message.type !== "data_stream") continue;
+      const data = message.data as {
+        buttonId?: string;
+        text?: string;
+        isFinal?: boolean;
+        utteranceId?: string;
+      };
+      const content = data.buttonId ?? data.text;
+      if (content !== undefined) this.#checkOwn(content);
+      if (data.buttonId !== undefined) {
+        const number = Number.parseInt(data.buttonId, 10);
+        must(number > log.button, `button ${number} does not come after ${log.button}`);
+        log.button = number;
+      }
+      if (data.utteranceId !== undefined) this.#checkUtterance(log, data.utteranceId, data.isFinal === true);
     }
     // 1008 is for the loser of two sockets; the others tell of an end that this life has asked for.
     if (closed !== undefined)
       must([1008, 4000, 4001].includes(closed.code), `no app socket is closed with ${closed.code}`);
   }
-}
 
-function checkEvents(sent: readonly ToApp[]): void {
-  let button = -1;
-  let utterance = -1;
-  let final = -1;
-  for (const message of sent) {
-    if (message.type !== "data_stream") continue;
-    const data = message.data as {
-      buttonId?: string;
-      text?: string;
-      isFinal?: boolean;
-      utteranceId?: string;
-    };
-    if (message.streamType === "button_press") {
-      const number = Number(data.buttonId);
-      must(number > button, `button ${number} does not come after ${button}`);
-      button = number;
+  #checkUtterance(log: AppSocketLog, utteranceId: string, isFinal: boolean): void {
+    const number = Number(utteranceId.slice(1));
+    must(number >= log.utterance, `utterance ${number} does not come after ${log.utterance}`);
+    must(isFinal || number > log.final, "no interim follows its final");
+    if (isFinal) {
+      must(number > log.final, "an utterance has one final");
+      log.final = number;
     }
-    if (data.utteranceId !== undefined) {
-      const number = Number(data.utteranceId.slice(1));
-      must(number >= utterance, `utterance ${number} does not come after ${utterance}`);
-      must(data.isFinal === true || number > final, "no interim follows its final");
-      if (data.isFinal) {
-        must(number > final, "an utterance has one final");
-        final = number;
+    log.utterance = number;
+  }
+
+  #checkOwn(content: string): void {
+    const of = /\bof (\d+)/.exec(content)?.[1];
+    must(Number(of) === this.#life.index, "nothing of one user reaches another");
+  }
+
+  /** The pace, the order of each app's texts, and that nothing of a stopped app is shown. */
+  #checkDisplay(): void {
+    const { everyGlasses, stoppedAt } = this.#life;
+    for (const glasses of everyGlasses.slice(-2)) {
+      const from = this.#displaysChecked.get(glasses) ?? 0;
+      if (from === glasses.sent.length) continue;
+      this.#displaysChecked.set(glasses, glasses.sent.length);
+      for (const { message, atMs } of glasses.sent.slice(from)) {
+        if (message.type === "photo_request") {
+          const end = stoppedAt.get(message.appId);
+          must(end === undefined || atMs <= end, `${message.appId} takes no photo after it was stopped`);
+          this.#checkOwn(message.requestId);
+        }
+        if (message.type !== "display_event") continue;
+        const { packageName, layout, view } = message;
+        const end = stoppedAt.get(packageName);
+        must(end === undefined || atMs <= end, `${packageName} is not shown after it was stopped`);
+        const text = layout.layoutType === "text_wall" ? layout.text : "";
+        const jumps = layout.layoutType === "reference_card" || text.endsWith(forcedMark);
+        const leastMs = jumps ? 200 : 250;
+        must(atMs - this.#shownAtMs >= leastMs, `two displays are at least ${leastMs} ms apart`);
+        this.#shownAtMs = atMs;
+        this.#sentAtMs.set(view, atMs);
+        if (text === "") continue;
+        this.#checkOwn(text);
+        const number = Number(text.split(" ")[1]);
+        const slot = `${view} ${packageName}`;
+        const newest = this.#newestText.get(slot) ?? 0;
+        must(number >= newest, `${packageName} shows an older text after a newer one`);
+        this.#newestText.set(slot, number);
       }
-      utterance = number;
     }
   }
-}
 
-/** The pace, the order of each app's texts, and that nothing of a stopped app is shown. */
-function checkDisplay(life: UserLife): void {
-  for (const glasses of life.everyGlasses.slice(-2)) {
-    const from = life.displaysChecked.get(glasses) ?? 0;
-    life.displaysChecked.set(glasses, glasses.sent.length);
-    for (const { message, atMs } of glasses.sent.slice(from)) {
-      if (message.type === "photo_request") {
-        const end = life.stoppedAt.get(message.appId);
-        must(end === undefined || atMs <= end, `${message.appId} takes no photo after it was stopped`);
+  /** When all is quiet, the glasses show what belongs there. */
+  #checkConvergence(): void {
+    const { session, glasses, world } = this.#life;
+    const now = world.clock.now();
+    for (const view of ["main", "dashboard"] as const) {
+      if (session === undefined || session.disposed || glasses === undefined) {
+        this.#wanted.delete(view);
+        continue;
       }
-      if (message.type !== "display_event") continue;
-      must(atMs - life.shownAtMs >= 200, "two displays are at least 200 ms apart");
-      life.shownAtMs = atMs;
-      const { packageName, layout } = message;
-      const end = life.stoppedAt.get(packageName);
-      must(end === undefined || atMs <= end, `${packageName} is not shown after it was stopped`);
-      if (layout.layoutType !== "text_wall") continue;
-      const number = Number(layout.text.split(" ")[1]);
+      const { wanted, shown } = session.display.inspect(view);
+      const key = `${this.#life.everyGlasses.length} ${JSON.stringify(wanted)}`;
+      const known = this.#wanted.get(view);
+      if (known?.key !== key) {
+        this.#wanted.set(view, { key, sinceMs: now });
+        continue;
+      }
+      // What was wanted in between may have been sent, and is still to be taken back.
+      if (now - Math.max(known.sinceMs, this.#sentAtMs.get(view) ?? 0) < convergedMs) continue;
+      must(Bun.deepEquals(shown, wanted), `in the end the ${view} view shows what belongs there`);
+      const last = glasses.of("display_event").findLast((message) => message.view === view)?.layout;
+      const empty = last === undefined || last.layoutType === "clear_view";
       must(
-        number >= (life.newestText.get(packageName) ?? 0),
-        `${packageName} shows an older text after a newer one`,
+        wanted === undefined ? empty : Bun.deepEquals(last, wanted),
+        `in the end the glasses have been sent what belongs in the ${view} view`,
       );
-      life.newestText.set(packageName, number);
+      // Once is enough while nothing changes.
+      this.#wanted.set(view, { key, sinceMs: Number.POSITIVE_INFINITY });
+    }
+  }
+
+  /** On soon after it is wanted, off soon after it is not: no deaf session, no ghost microphone. */
+  #checkMicrophone(): void {
+    const { world, session, glasses } = this.#life;
+    if (session === undefined || session.disposed || glasses === undefined || glasses.closed !== undefined) {
+      this.#wantedSinceMs = undefined;
+      this.#unwantedSinceMs = undefined;
+      return;
+    }
+    const now = world.clock.now();
+    const demand = session.apps.subscriptions.mediaDemand();
+    if (demand.pcm || demand.languages.length > 0) {
+      this.#wantedSinceMs ??= now;
+      this.#unwantedSinceMs = undefined;
+    } else {
+      this.#unwantedSinceMs ??= now;
+      this.#wantedSinceMs = undefined;
+    }
+    const { microphoneBatchMs, microphoneDebounceMs, microphoneHoldMs } = world.limits;
+    const soonMs = microphoneBatchMs + microphoneDebounceMs;
+    if (this.#wantedSinceMs !== undefined && now - this.#wantedSinceMs > soonMs) {
+      must(glasses.microphone === true, "the microphone is on while an app wants it");
+    }
+    if (this.#unwantedSinceMs !== undefined && now - this.#unwantedSinceMs > soonMs + microphoneHoldMs) {
+      must(glasses.microphone === false, "the microphone is off when no app wants it");
     }
   }
 }
 
-/** On soon after it is wanted, off soon after it is not: no deaf session, no ghost microphone. */
-function checkMicrophone(life: UserLife): void {
-  const { world, session, glasses } = life;
-  if (session === undefined || session.disposed || glasses === undefined || glasses.closed !== undefined) {
-    life.wantedSince = undefined;
-    life.unwantedSince = undefined;
-    return;
+/** Every frame and every mark of voice of a user reaches the lane once, and in the order in which they came. */
+class LaneRule {
+  readonly #world: RandomWorld;
+  readonly #known = new Map<FakeWorld["lanes"]["opened"][number], LaneProgress>();
+
+  constructor(world: RandomWorld) {
+    this.#world = world;
   }
-  const now = world.clock.now();
-  const demand = session.apps.subscriptions.mediaDemand();
-  if (demand.pcm || demand.languages.length > 0) {
-    life.wantedSince ??= now;
-    life.unwantedSince = undefined;
-  } else {
-    life.unwantedSince ??= now;
-    life.wantedSince = undefined;
-  }
-  const { microphoneBatchMs, microphoneDebounceMs, microphoneHoldMs } = world.limits;
-  const soonMs = microphoneBatchMs + microphoneDebounceMs;
-  if (life.wantedSince !== undefined && now - life.wantedSince > soonMs) {
-    must(glasses.microphone === true, "the microphone is on while an app wants it");
-  }
-  if (life.unwantedSince !== undefined && now - life.unwantedSince > soonMs + microphoneHoldMs) {
-    must(glasses.microphone === false, "the microphone is off when no app wants it");
+
+  check(): void {
+    for (const lane of this.#world.lanes.opened) {
+      const known = this.#known.get(lane);
+      if (known === undefined) {
+        const [first] = lane.frames;
+        const life = first === undefined ? undefined : this.#world.lives[first[0] ?? -1];
+        if (first === undefined || life === undefined) continue;
+        const marks = lane.order.findIndex((entry) => entry.startsWith("frame"));
+        const from = life.audio.indexOf(numberOf(first)) - marks;
+        this.#known.set(lane, { life, from, entries: 0, frames: 0 });
+        this.check();
+        return;
+      }
+      for (; known.entries < lane.order.length; known.entries++) {
+        const entry = lane.order[known.entries];
+        const frame = entry?.startsWith("frame") ? lane.frames[known.frames++] : undefined;
+        const came = frame === undefined ? entry === "voice true" : numberOf(frame);
+        must(
+          frame?.[0] === undefined || frame[0] === known.life.index,
+          "no audio of one user reaches another",
+        );
+        must(
+          known.life.audio[known.from + known.entries] === came,
+          "a mark of voice stays between the frames it came between",
+        );
+      }
+    }
   }
 }
 
-function must(holds: boolean, rule: string): asserts holds {
-  if (!holds) throw new Error(`broken rule: ${rule}`);
+interface LaneProgress {
+  readonly life: UserLife;
+  /** Where in all that the phone has sent the lane begins. */
+  readonly from: number;
+  entries: number;
+  frames: number;
+}
+
+function numberOf(frame: Uint8Array): number {
+  const [, high = 0, middle = 0, low = 0] = frame;
+  return (high << 16) | (middle << 8) | low;
+}
+
+/** Every request for a picture has one outcome, in its time, unless whoever asked has gone. */
+function checkPhotos(world: RandomWorld): void {
+  const { photos, photoOf, clock, limits } = world;
+  for (const { requestId } of [...photos.delivered.splice(0), ...photos.failures.splice(0)]) {
+    const photo = photoOf.get(requestId);
+    must(photo !== undefined, "no word of a photo that nobody asked for");
+    photo.outcomes++;
+    must(photo.outcomes === 1, "a photo has one outcome");
+  }
+  for (const life of world.lives) {
+    for (const [requestId, photo] of life.photos) {
+      const { session, app, process, askedAtMs } = photo;
+      const isHere =
+        !session.disposed && session.apps.app(app.packageName) === app && app.process === process;
+      if (!isHere) photo.settled = true;
+      const overdue = clock.now() > askedAtMs + limits.photoMs;
+      must(!overdue || photo.settled || photo.outcomes === 1, "a photo has an outcome within its time");
+      // Whatever glasses say of it later is still counted, by `photoOf`.
+      if (clock.now() > askedAtMs + 2 * limits.photoMs) life.photos.delete(requestId);
+    }
+  }
 }

@@ -2,7 +2,6 @@
  * An app on the unmodified SDK that does what its parent process tells it. Plain JavaScript, so that Node runs it as it is.
  */
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
 import { AppServer } from "@mentra/sdk";
 
 const options = JSON.parse(process.env.SDK_APP ?? "{}");
@@ -128,29 +127,6 @@ class ScriptedServer extends AppServer {
   }
 }
 
-/** The SDK cannot be asked which port the system chose for it, so one is chosen beforehand. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-/** `start` resolves only after it has asked the SDK's makers for a newer version, which may take seconds. */
-async function answering(port) {
-  for (;;) {
-    try {
-      if ((await fetch(`http://127.0.0.1:${port}/health`)).ok) return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
 // A parent that is gone can neither read reports nor end this process.
 process.on("disconnect", () => process.exit(0));
 process.on("uncaughtException", (error) => {
@@ -169,12 +145,13 @@ process.on("message", async (command) => {
   }
 });
 
-const port = options.port || (await freePort());
-const server = new ScriptedServer({ packageName: options.packageName, apiKey: options.apiKey, port });
+const server = new ScriptedServer({
+  packageName: options.packageName,
+  apiKey: options.apiKey,
+  port: options.port,
+});
 // A page of the app that tells whom the SDK has recognised.
 server.getExpressApp().get("/who", (request, response) => {
   response.json({ userId: request.authUserId ?? null });
 });
 void server.start();
-await answering(port);
-report({ kind: "listening", port });

@@ -1,11 +1,10 @@
-import { tmpdir } from "node:os";
+import { type AppProcess, startAppProcess } from "../../src/simulator/app-process.ts";
 import { EventLog } from "./event-log.ts";
 
 export type SdkRuntime = "bun" | "node";
 
 /** What the app's process reports of itself; bytes arrive as `{bytes, sha256}`, dates as ISO strings. */
 export type SdkReport =
-  | { readonly kind: "listening"; readonly port: number }
   /** `onSession` has been called. */
   | {
       readonly kind: "session";
@@ -67,9 +66,7 @@ export interface SdkAppOptions {
 }
 
 /** An app on the real, unmodified SDK in a process of its own. A session id of undefined means the latest session. */
-export interface SdkApp {
-  /** Address to register for the app's package. */
-  readonly url: string;
+export interface SdkApp extends Pick<AppProcess, "url" | "stop" | "kill"> {
   readonly reports: EventLog<SdkReport>;
   /**
    * Calls a method of the SDK's session, or reads a field of it, by its path, such as `layouts.showTextWall`.
@@ -84,10 +81,6 @@ export interface SdkApp {
   listen(sessionId: string | undefined, method: string, ...args: unknown[]): Promise<number>;
   /** Takes a handler away, as the app would by calling what its registration had returned. */
   unlisten(handle: number): Promise<void>;
-  /** Ends the process as a deployment would, with SIGTERM, and waits for its end. Safe to call twice. */
-  stop(): Promise<void>;
-  /** Ends it as a crash would. Resolves when it is gone. */
-  kill(): Promise<void>;
 }
 
 const startMs = 30_000;
@@ -97,31 +90,23 @@ const startMs = 30_000;
  * @throws Error when it ends or stays silent instead, or when there is no such runtime here.
  */
 export async function startSdkApp(options: SdkAppOptions): Promise<SdkApp> {
-  const { runtime, ...told } = options;
+  const { runtime, port: wantedPort, ...told } = options;
   const executable = runtime === "bun" ? process.execPath : Bun.which("node");
   if (executable === null) throw new Error(`there is no ${runtime} on the path`);
   const reports = new EventLog<SdkReport>();
   const pending = new Map<number, (result: SdkResult) => void>();
-  const listening = Promise.withResolvers<number>();
   let commands = 0;
 
-  const child = Bun.spawn([executable, new URL("./sdk-app-process.mjs", import.meta.url).pathname], {
-    // The SDK reads a file `.env` in its working directory, which must not be ours.
-    cwd: tmpdir(),
-    env: { ...process.env, SDK_APP: JSON.stringify(told) },
-    // The SDK logs every step and cannot be asked not to.
-    stdio: ["ignore", "ignore", "ignore"],
-    serialization: "json",
-    ipc(report: SdkReport | SdkResult) {
-      if (report.kind === "result") {
-        pending.get(report.id)?.(report);
-        return;
-      }
-      if (report.kind === "listening") listening.resolve(report.port);
-      reports.add(report);
+  const app = await startAppProcess<SdkReport | SdkResult>({
+    command: [executable, new URL("./sdk-app-process.mjs", import.meta.url).pathname],
+    environment: (port) => ({ SDK_APP: JSON.stringify({ ...told, port }) }),
+    port: wantedPort,
+    startMs,
+    onMessage(report) {
+      if (report.kind === "result") pending.get(report.id)?.(report);
+      else reports.add(report);
     },
-    onExit(_, exitCode) {
-      listening.reject(new Error(`the app ended with exit code ${exitCode}`));
+    onExit() {
       for (const [id, done] of pending) done({ kind: "result", id, error: "the app's process has ended" });
     },
   });
@@ -131,7 +116,7 @@ export async function startSdkApp(options: SdkAppOptions): Promise<SdkApp> {
     const answer = Promise.withResolvers<SdkResult>();
     pending.set(id, answer.resolve);
     try {
-      child.send({ id, kind, ...rest });
+      app.send({ id, kind, ...rest });
       const { error, value } = await answer.promise;
       if (error !== undefined) throw new Error(error);
       return value;
@@ -140,32 +125,15 @@ export async function startSdkApp(options: SdkAppOptions): Promise<SdkApp> {
     }
   }
 
-  async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    child.kill(signal);
-    // An app that hangs in its shutdown must not keep the test.
-    const force = setTimeout(() => child.kill("SIGKILL"), 5_000);
-    await child.exited;
-    clearTimeout(force);
-  }
-
-  const timer = setTimeout(() => listening.reject(new Error("the app did not listen in time")), startMs);
-  try {
-    const port = await listening.promise;
-    return {
-      url: `http://127.0.0.1:${port}`,
-      reports,
-      call: (sessionId, method, ...args) => ask("call", { sessionId, method, args }) as Promise<never>,
-      listen: (sessionId, method, ...args) => ask("listen", { sessionId, method, args }) as Promise<number>,
-      unlisten: async (handle) => {
-        await ask("unlisten", { args: [handle] });
-      },
-      stop: () => end("SIGTERM"),
-      kill: () => end("SIGKILL"),
-    };
-  } catch (error) {
-    await end("SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  return {
+    url: app.url,
+    reports,
+    call: (sessionId, method, ...args) => ask("call", { sessionId, method, args }) as Promise<never>,
+    listen: (sessionId, method, ...args) => ask("listen", { sessionId, method, args }) as Promise<number>,
+    unlisten: async (handle) => {
+      await ask("unlisten", { args: [handle] });
+    },
+    stop: app.stop,
+    kill: app.kill,
+  };
 }

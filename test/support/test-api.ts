@@ -2,7 +2,8 @@ import { mintCoreToken } from "../../src/gateway/core-token.ts";
 import { ExpectedPhotos } from "../../src/gateway/expected-photos.ts";
 import { createHttpApi, type HealthReport } from "../../src/gateway/http-api.ts";
 import { PublicAddress } from "../../src/gateway/public-address.ts";
-import { createLog } from "../../src/kernel/log.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
+import { createLog, type Logger } from "../../src/kernel/log.ts";
 import type { AppRecord } from "../../src/store/store.ts";
 import { apiKey, appRecord, FakeWorld } from "./fake-world.ts";
 import { mismatch } from "./json-schema.ts";
@@ -17,6 +18,8 @@ export interface ApiCall {
   readonly bearer?: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** The address that it comes from, if not that of every `FakeApp`. */
+  readonly peer?: string;
   /** Sent as it is. */
   readonly text?: string;
 }
@@ -53,10 +56,13 @@ export class TestApi {
   };
   /** Whether app servers answer their probe. */
   appsHealthy = true;
-  readonly #fetch: (request: Request) => Promise<Response>;
+  readonly #fetch: (request: Request, peer: string) => Promise<Response>;
   #described: Promise<Described> | undefined;
 
-  constructor(env: Record<string, string> = {}) {
+  constructor(
+    env: Record<string, string> = {},
+    log: Logger = createLog({ level: "silent", format: "json" }),
+  ) {
     this.world = new FakeWorld(env);
     this.world.records.clear();
     const address = new PublicAddress({
@@ -66,9 +72,10 @@ export class TestApi {
       tls: undefined,
     });
     this.#fetch = createHttpApi({
+      config: loadConfig(env),
       clock: this.world.clock,
       limits: this.world.limits,
-      log: createLog({ level: "silent", format: "json" }),
+      log,
       metrics: this.world.metrics,
       sessions: this.world.storage,
       store: this.world.users,
@@ -106,7 +113,7 @@ export class TestApi {
       headers,
       ...(text === undefined ? {} : { body: text }),
     });
-    const response = await this.#fetch(request);
+    const response = await this.#fetch(request, call.peer ?? "127.0.0.1");
     const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
     const body: unknown = isJson ? await response.json() : await response.text();
     if (isJson && path !== "/docs/json")
@@ -116,7 +123,7 @@ export class TestApi {
 
   /** The paths of the API's description. */
   async described(): Promise<Described> {
-    this.#described ??= this.#fetch(new Request("http://localhost/docs/json"))
+    this.#described ??= this.#fetch(new Request("http://localhost/docs/json"), "127.0.0.1")
       .then((response) => response.json())
       .then((document) => (document as { paths: Described }).paths);
     return this.#described;
