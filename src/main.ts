@@ -6,11 +6,12 @@ import { tryListening } from "./gateway/listen-error.ts";
 import { type Liveness, startLiveness } from "./gateway/liveness.ts";
 import { HttpPhotoDelivery } from "./gateway/photo-delivery.ts";
 import { PublicAddress } from "./gateway/public-address.ts";
-import { loadSecrets } from "./gateway/secrets.ts";
+import { isOpenToOthers, loadSecrets } from "./gateway/secrets.ts";
 import { Voice } from "./gateway/voice.ts";
 import { WebhookClient } from "./gateway/webhook-client.ts";
 import { SystemClock } from "./kernel/clock.ts";
 import { type Config, loadConfig, settingsTable } from "./kernel/config.ts";
+import { userHash } from "./kernel/identity.ts";
 import { createLog, type Logger } from "./kernel/log.ts";
 import { Metrics } from "./kernel/metrics.ts";
 import { Shutdown } from "./kernel/shutdown.ts";
@@ -61,7 +62,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     return closing;
   };
   try {
-    const { tokenSecret, adminToken } = loadSecrets(config.dataDir, config);
+    const { dataDir } = config;
+    const { tokenSecret, adminToken } = loadSecrets(dataDir, config);
+    if (isOpenToOthers(dataDir)) {
+      log.warn({ dataDir }, `others on this machine can look into the data folder: chmod 700 ${dataDir}`);
+    }
     const store = await SqliteStore.open(join(config.dataDir, "browline.db"), { clock, log, metrics });
     closers.push(() => store.close());
     const liveness = await startLiveness({ config, clock, log, metrics });
@@ -82,6 +87,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       config,
       clock,
       log,
+      hashUser: userHash(tokenSecret),
       metrics,
       lanes: pool,
       catalogue: store.apps,

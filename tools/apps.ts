@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { targetProblem } from "../src/gateway/target-rule.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { sha256Hex } from "../src/kernel/identity.ts";
 import { withAppDatabase } from "./app-database.ts";
@@ -11,13 +12,17 @@ const usage = `usage: bun run apps add PACKAGE URL [--name NAME] [--type standar
 
 /** `bun run apps add|list|remove`: the apps that the server in this data folder knows. */
 await runCommand(usage, () => {
-  const { dataDir } = loadConfig(process.env);
+  const { dataDir, targets } = loadConfig(process.env);
   const { values, positionals } = readArguments();
   const [command, ...rest] = positionals;
   switch (command) {
     case "add": {
       const { key, ...app } = readAppRequest(rest, values);
       const { packageName } = app;
+      const problem = targetProblem(app.publicUrl, targets);
+      if (problem !== undefined) {
+        throw new CommandFailure(`${app.publicUrl} is ${problem} (BROWLINE_TARGETS is ${targets})`);
+      }
       const replaced = withAppDatabase(dataDir, (database) => {
         const known = database.apps().some((other) => other.packageName === packageName);
         if (known && !values.replace) {
@@ -37,11 +42,16 @@ await runCommand(usage, () => {
     case "list": {
       if (rest.length > 0) throw new CommandFailure(usage);
       const apps = withAppDatabase(dataDir, (database) => database.apps());
-      if (apps.length > 0) console.log(["PACKAGE", "URL", "TYPE", "PERMISSIONS", "NAME"].join("\t"));
-      for (const { packageName, publicUrl, type, permissions, name } of apps) {
-        console.log([packageName, publicUrl, type, permissions.join(",") || "-", name].join("\t"));
+      if (apps.length === 0) {
+        console.error("No app is registered.");
+        break;
       }
-      if (apps.length === 0) console.error("No app is registered.");
+      const head = ["PACKAGE", "URL", "TYPE", "PERMISSIONS", "NAME"];
+      const rows = apps.map((app) => {
+        const permissions = app.permissions.join(",") || "-";
+        return [app.packageName, app.publicUrl, app.type, permissions, app.name];
+      });
+      for (const line of inColumns([head, ...rows])) console.log(line);
       break;
     }
     case "remove": {
@@ -57,6 +67,17 @@ await runCommand(usage, () => {
       throw new CommandFailure(usage);
   }
 });
+
+/** The rows as lines, with two spaces after the longest cell of a column. */
+function inColumns(rows: readonly (readonly string[])[]): string[] {
+  const widthOf = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widthOf(column)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
 
 function readArguments() {
   try {

@@ -2,9 +2,8 @@ import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { localUrl } from "../src/gateway/public-address.ts";
 import { loadConfig } from "../src/kernel/config.ts";
-import { sha256Hex } from "../src/kernel/identity.ts";
 import { type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
-import { withAppDatabase } from "./app-database.ts";
+import { registerCaptions, runningCaptions } from "./captions-registration.ts";
 import { CommandFailure, runCommand } from "./command.ts";
 import { LiveLine } from "./live-line.ts";
 
@@ -23,6 +22,13 @@ await runCommand(usage, async () => {
   const config = loadConfig(process.env);
   const { url, port } = readArguments();
   const server = url ?? localUrl(config, config.port);
+  if (!(await answers(server))) {
+    throw new CommandFailure(`No server answers at ${server}. Start one with: bun run start`);
+  }
+  const running = await runningCaptions(config.dataDir, packageName);
+  if (running !== undefined) {
+    throw new CommandFailure(`${packageName} runs already, at ${running}. End that one first.`);
+  }
   const apiKey = randomBytes(24).toString("base64url");
   const ended = Promise.withResolvers<void>();
   process.once("SIGINT", () => ended.resolve());
@@ -40,19 +46,8 @@ await runCommand(usage, async () => {
     onExit: (code) => ended.reject(new CommandFailure(`The captions app ended with exit code ${code}.`)),
   });
   try {
-    withAppDatabase(config.dataDir, (database) =>
-      database.saveApp({
-        packageName,
-        name: "Captions",
-        publicUrl: app.url,
-        type: "standard",
-        apiKeyHash: sha256Hex(apiKey),
-        permissions: ["MICROPHONE"],
-      }),
-    );
+    registerCaptions(config.dataDir, { packageName, url: app.url, apiKey });
     console.log(`${packageName} is registered at ${app.url}`);
-    if (!(await answers(server)))
-      console.log(`No server answers at ${server} yet. Start one with: bun run start`);
     const at = url === undefined ? "" : ` --url ${url}`;
     console.log(`Now: bun run glasses${at} --app ${packageName} --say "turn on the lights"`);
     await ended.promise;

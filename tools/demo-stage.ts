@@ -5,12 +5,11 @@ import { join } from "node:path";
 import { mintCoreToken } from "../src/gateway/core-token.ts";
 import { loadSecrets } from "../src/gateway/secrets.ts";
 import { loadConfig } from "../src/kernel/config.ts";
-import { sha256Hex } from "../src/kernel/identity.ts";
 import { createLog } from "../src/kernel/log.ts";
 import { startServer } from "../src/main.ts";
 import { type CaptionsApp, type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
 import { SimulatedGlasses } from "../src/simulator/simulated-glasses.ts";
-import { withAppDatabase } from "./app-database.ts";
+import { registerCaptions } from "./captions-registration.ts";
 
 const packageName = "com.example.captions";
 const user = "demo@example.com";
@@ -57,16 +56,7 @@ export async function openDemoStage(listener: DemoListener): Promise<DemoStage> 
       onReport: (report) => listener.onReport(report),
     });
     closers.push(() => app.stop());
-    withAppDatabase(dataDir, (database) =>
-      database.saveApp({
-        packageName,
-        name: "Captions",
-        publicUrl: app.url,
-        type: "standard",
-        apiKeyHash: sha256Hex(apiKey),
-        permissions: ["MICROPHONE"],
-      }),
-    );
+    registerCaptions(dataDir, { packageName, url: app.url, apiKey });
     const server = await startServer(config, createLog({ level: config.logLevel, format: config.logFormat }));
     closers.push(() => server.close());
     const { tokenSecret } = loadSecrets(dataDir, config);

@@ -119,6 +119,9 @@ function sharesBeginning(before: string, after: string): boolean {
 
 function summary(layout: Layout): string {
   if (layout.layoutType === "clear_view") return "nothing";
-  const text = layoutText(layout);
-  return text === "" ? layout.layoutType : JSON.stringify(text.replaceAll("\n", " / "));
+  // Of a layout with two sides, or of many lines, some may be empty.
+  const lines = layoutText(layout)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  return lines.length === 0 ? layout.layoutType : JSON.stringify(lines.join(" / "));
 }

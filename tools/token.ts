@@ -8,9 +8,9 @@ const usage = "usage: bun run token EMAIL";
 /** `bun run token EMAIL`: prints a core token for a user, with which glasses and phones sign in. */
 await runCommand(usage, async () => {
   const [email = "", ...rest] = process.argv.slice(2);
-  if (rest.length > 0 || !/^[^\s@]+@[^\s@]+$/.test(email)) {
-    throw new CommandFailure(usage);
-  }
+  if (email === "" || rest.length > 0) throw new CommandFailure(usage);
+  if (!/^[^\s@]+@[^\s@]+$/.test(email))
+    throw new CommandFailure(`${email} is not an e-mail address\n${usage}`);
   const config = loadConfig(process.env);
   const { tokenSecret } = loadSecrets(config.dataDir, config);
   console.log(await mintCoreToken(tokenSecret, email));

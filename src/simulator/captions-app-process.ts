@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { AppServer, type AppSession } from "@mentra/sdk";
 import type { CaptionsReport, CaptionsStream } from "./captions-app.ts";
 
@@ -6,7 +5,7 @@ function report(line: CaptionsReport): void {
   process.send?.(line);
 }
 
-const { CAPTIONS_PACKAGE = "", CAPTIONS_KEY = "", CAPTIONS_PORT = "0", CAPTIONS_STREAMS = "" } = process.env;
+const { CAPTIONS_PACKAGE = "", CAPTIONS_KEY = "", CAPTIONS_PORT = "", CAPTIONS_STREAMS = "" } = process.env;
 const streams: ReadonlySet<string> = new Set(CAPTIONS_STREAMS.split(","));
 
 function listens(stream: CaptionsStream): boolean {
@@ -48,30 +47,6 @@ class CaptionsServer extends AppServer {
   }
 }
 
-/** The SDK cannot be asked which port the system chose for it, so one is chosen beforehand. */
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const probe = createServer();
-  probe.once("error", reject);
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-    probe.close(() => resolve(port));
-  });
-  return promise;
-}
-
-/** `start` resolves only after it has asked the SDK's makers for a newer version, which may take seconds. */
-async function answering(port: number): Promise<void> {
-  for (;;) {
-    try {
-      if ((await fetch(`http://127.0.0.1:${port}/health`)).ok) return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
 // A parent that is gone can neither read reports nor end this process.
 process.on("disconnect", () => process.exit(0));
 process.on("uncaughtException", (error) => {
@@ -79,12 +54,9 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
-const port = Number(CAPTIONS_PORT) || (await freePort());
 const server = new CaptionsServer({
   packageName: CAPTIONS_PACKAGE,
   apiKey: CAPTIONS_KEY,
-  port,
+  port: Number(CAPTIONS_PORT),
 });
 void server.start();
-await answering(port);
-report({ kind: "listening", port });

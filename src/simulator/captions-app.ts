@@ -1,4 +1,4 @@
-import { tmpdir } from "node:os";
+import { type AppProcess, startAppProcess } from "./app-process.ts";
 
 /** A transcript as the SDK hands it to an app: what the app sees of the wire's message. */
 export interface HeardTranscript {
@@ -15,7 +15,6 @@ export interface HeardTranscript {
 
 /** What the app's process reports. */
 export type CaptionsReport =
-  | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "session"; readonly sessionId: string; readonly userId: string }
   | { readonly kind: "transcript"; readonly sessionId: string; readonly data: HeardTranscript }
   | { readonly kind: "button"; readonly sessionId: string; readonly data: unknown }
@@ -45,15 +44,7 @@ export interface CaptionsAppOptions {
 }
 
 /** A captions app in a process of its own. */
-export interface CaptionsApp {
-  /** Address to register for the app's package. */
-  readonly url: string;
-  readonly pid: number;
-  /** Ends the process as a deployment would, with SIGTERM, and waits for its end. Safe to call twice. */
-  stop(): Promise<void>;
-  /** Ends it as a crash would. Resolves when it is gone. */
-  kill(): Promise<void>;
-}
+export type CaptionsApp = Omit<AppProcess, "send">;
 
 const startMs = 15_000;
 
@@ -63,57 +54,21 @@ const startMs = 15_000;
  * @throws Error when it ends or stays silent instead.
  */
 export async function startCaptionsApp(options: CaptionsAppOptions): Promise<CaptionsApp> {
-  const listening = Promise.withResolvers<number>();
-  const output = options.verbose ? "inherit" : "ignore";
-  let stopping = false;
-  const child = Bun.spawn(
-    [process.execPath, new URL("./captions-app-process.ts", import.meta.url).pathname],
-    {
-      // The SDK reads a file `.env` in its working directory, which must not be ours.
-      cwd: tmpdir(),
-      env: {
-        ...process.env,
-        CAPTIONS_PACKAGE: options.packageName,
-        CAPTIONS_KEY: options.apiKey,
-        CAPTIONS_PORT: String(options.port ?? 0),
-        CAPTIONS_STREAMS: (options.streams ?? ["transcription"]).join(","),
-      },
-      stdio: ["ignore", output, output],
-      serialization: "json",
-      ipc(report: CaptionsReport) {
-        if (report.kind === "listening") listening.resolve(report.port);
-        options.onReport?.(report);
-      },
-      onExit(_, exitCode) {
-        listening.reject(new Error(`the captions app ended with exit code ${exitCode}`));
-        if (!stopping) options.onExit?.(exitCode ?? -1);
-      },
-    },
-  );
-  const timer = setTimeout(
-    () => listening.reject(new Error(`the captions app did not listen within ${startMs} ms`)),
+  const { packageName, apiKey, onReport, onExit, streams = ["transcription"] } = options;
+  return startAppProcess<CaptionsReport>({
+    command: [process.execPath, new URL("./captions-app-process.ts", import.meta.url).pathname],
+    environment: (port) => ({
+      CAPTIONS_PACKAGE: packageName,
+      CAPTIONS_KEY: apiKey,
+      CAPTIONS_PORT: String(port),
+      CAPTIONS_STREAMS: streams.join(","),
+    }),
+    port: options.port,
     startMs,
-  );
-  const end = async (signal: "SIGTERM" | "SIGKILL") => {
-    stopping = true;
-    child.kill(signal);
-    // An app that hangs in its shutdown must not keep the caller.
-    const force = setTimeout(() => child.kill("SIGKILL"), 5_000);
-    await child.exited;
-    clearTimeout(force);
-  };
-  try {
-    const port = await listening.promise;
-    return {
-      url: `http://127.0.0.1:${port}`,
-      pid: child.pid,
-      stop: () => end("SIGTERM"),
-      kill: () => end("SIGKILL"),
-    };
-  } catch (error) {
-    await end("SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+    verbose: options.verbose ?? false,
+    onMessage: (report) => onReport?.(report),
+    onExit(exitCode, asked) {
+      if (!asked) onExit?.(exitCode);
+    },
+  });
 }

@@ -6,6 +6,7 @@ import { verifyCoreToken } from "../../src/gateway/core-token.ts";
 import { loadSecrets } from "../../src/gateway/secrets.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
+import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
 
 const root = join(import.meta.dir, "..", "..");
 let dataDir: string;
@@ -40,14 +41,23 @@ describe("the token command", () => {
     expect([stderr, exitCode]).toEqual(["", 0]);
     expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
     const { tokenSecret } = loadSecrets(dataDir, { tokenSecret: undefined, adminToken: undefined });
-    expect(await verifyCoreToken(tokenSecret, stdout.trim())).toEqual({
+    expect(await verifyCoreToken(tokenSecret, stdout.trim(), new Map())).toEqual({
       kind: "valid",
       userId: "ada@example.com",
     });
     expect(statSync(join(dataDir, "token-secret")).mode & 0o777).toBe(0o600);
   });
 
-  test.each([[[]], [["nobody"]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
+  test("names what is not an e-mail address", async () => {
+    expect(await run("token", ["notanemail"])).toEqual({
+      stdout: "",
+      stderr: "notanemail is not an e-mail address\nusage: bun run token EMAIL\n",
+      exitCode: 1,
+    });
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test.each([[[]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
     expect(await run("token", args)).toEqual({
       stdout: "",
       stderr: "usage: bun run token EMAIL\n",
@@ -79,11 +89,27 @@ describe("the apps command", () => {
         permissions: ["MICROPHONE"],
       },
     ]);
-    const { stdout: list } = await run("apps", ["list"]);
-    expect(list).toBe(
-      "PACKAGE\tURL\tTYPE\tPERMISSIONS\tNAME\n" +
-        "com.example.captions\thttp://127.0.0.1:7010\tstandard\tMICROPHONE\tCaptions\n",
-    );
+  });
+
+  test("refuses an address that the server would never call, and says why", async () => {
+    const { stderr, exitCode } = await run("apps", ["add", "com.example.a", "http://169.254.169.254/"]);
+    expect([stderr, exitCode]).toEqual([
+      "http://169.254.169.254 is a link-local or metadata address (BROWLINE_TARGETS is private)\n",
+      1,
+    ]);
+    expect(withAppDatabase(dataDir, (database) => database.apps())).toEqual([]);
+  });
+
+  test("lists the apps in columns as wide as what stands in them", async () => {
+    await run("apps", [...add, "--name", "Captions"]);
+    await run("apps", ["add", "a.b", "http://127.0.0.1:1", "--type", "background", "--name", "A to B"]);
+    const { stdout } = await run("apps", ["list"]);
+    expect(stdout.split("\n")).toEqual([
+      "PACKAGE               URL                    TYPE        PERMISSIONS  NAME",
+      "a.b                   http://127.0.0.1:1     background  -            A to B",
+      "com.example.captions  http://127.0.0.1:7010  standard    MICROPHONE   Captions",
+      "",
+    ]);
   });
 
   test("registers a known app anew only when told to, and says that its former key ends", async () => {
@@ -161,6 +187,46 @@ describe("every command", () => {
   test("but start takes no arguments, and says so", async () => {
     const { stderr, exitCode } = await run("run", ["start", "--port"]);
     expect([stderr, exitCode]).toEqual(["bun run start takes no argument such as --port; see --help\n", 1]);
+  });
+});
+
+describe("the captions command", () => {
+  const packageName = "browline.captions";
+
+  test("registers nothing when no server answers, and says how to start one", async () => {
+    // Port 1 is reserved and answers nowhere.
+    const { stdout, stderr, exitCode } = await run("captions", ["--url", "http://127.0.0.1:1"]);
+    expect([stdout, stderr, exitCode]).toEqual([
+      "",
+      "No server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      1,
+    ]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("leaves the registration of one that still runs alone", async () => {
+    using other = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => Response.json({ status: "healthy", app: packageName }),
+    });
+    const url = `http://127.0.0.1:${other.port}`;
+    registerCaptions(dataDir, { packageName, url, apiKey: "the key of the one that runs" });
+    const { stdout, stderr, exitCode } = await run("captions", ["--url", url]);
+    expect([stdout, stderr, exitCode]).toEqual([
+      "",
+      `${packageName} runs already, at ${url}. End that one first.\n`,
+      1,
+    ]);
+    expect(withAppDatabase(dataDir, (database) => database.apps()[0]?.apiKeyHash)).toBe(
+      sha256Hex("the key of the one that runs"),
+    );
+  });
+
+  test("takes a former address that is another's by now for free", async () => {
+    using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ app: "a.b" }) });
+    registerCaptions(dataDir, { packageName, url: `http://127.0.0.1:${other.port}`, apiKey: "k" });
+    expect(await runningCaptions(dataDir, packageName)).toBeUndefined();
   });
 });
 

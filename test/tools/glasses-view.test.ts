@@ -52,6 +52,22 @@ describe("the view of the glasses", () => {
     expect(drawn(state)).toContain('the app hears "turn on the lights"');
   });
 
+  test("puts a stroke between two sides, and none beside a side that is empty", () => {
+    const state = new GlassesState();
+    const card = (topText: string, bottomText: string) =>
+      show(state, { layoutType: "double_text_wall", topText, bottomText }, "dashboard");
+    card("Nov 22, 9:28 AM", "");
+    card("", "3 messages");
+    card("Nov 22, 9:28 AM", "3 messages");
+    card("", " ");
+    expect(state.events.map(({ line }) => line)).toEqual([
+      'a.b shows "Nov 22, 9:28 AM" on the dashboard',
+      'a.b shows "3 messages" on the dashboard',
+      'a.b shows "Nov 22, 9:28 AM / 3 messages" on the dashboard',
+      "a.b shows double_text_wall on the dashboard",
+    ]);
+  });
+
   test("fills the terminal exactly, whatever there is to show", () => {
     const state = new GlassesState();
     for (let i = 0; i < 200; i++) {
