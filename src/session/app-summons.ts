@@ -19,7 +19,7 @@ export interface SummonsHost {
 const rememberedNonces = 16;
 
 /** Rank of a socket that answers no webhook that is remembered. */
-export const strangerRank = -1;
+const strangerRank = -1;
 
 /**
  * The webhooks that one start of an app in one session was sent. Each has a nonce, which the socket that answers it brings

@@ -52,6 +52,8 @@ describe("an audio worker that fails", () => {
     lane.write(numbered(0));
     await until("the first PCM", () => heard.samples.length >= 100);
     pool.injectFault(0, { fault: "spin", ms: 60_000 });
+    // A worker that is well shows it every 250 ms; until it spins, it may still take what is written.
+    await until("the worker to spin", () => (pool.stats().workers[0]?.heartbeatAgeMs ?? 0) > 400, 20_000);
     for (let i = 1; i <= 5; i++) lane.write(numbered(100 * i));
     await until("the PCM of the frames written meanwhile", () => heard.samples.length >= 600, 20_000);
     expect([...heard.samples]).toEqual(counting(600));

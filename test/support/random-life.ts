@@ -2,9 +2,8 @@ import type { SessionApp } from "../../src/session/manager.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
 import type { AppMessage } from "../../src/wire/apps.ts";
 import type { ToGlasses } from "../../src/wire/glasses.ts";
-import { apiKey, FakeApp, FakeGlasses } from "./fake-world.ts";
+import { apiKey, FakeApp, FakeGlasses, type FakeWorld } from "./fake-world.ts";
 import type { Step } from "./life-script.ts";
-import type { RandomWorld } from "./random-world.ts";
 
 export const packages = ["com.front", "com.rival", "com.a", "com.b", "com.c"];
 
@@ -54,11 +53,19 @@ class LivelyGlasses extends FakeGlasses {
   }
 }
 
+/** What a life needs of the world it is lived in. */
+interface LifeWorld extends FakeWorld {
+  /** Every picture that was asked for, whoever asked. */
+  readonly photoOf: Map<string, Photo>;
+  /** The server of an app changes its ways. */
+  changeServer(packageName: string, pick: number): void;
+}
+
 /** One user with the glasses, the app sockets and all that the rules must know of what was done. */
 export class UserLife {
   readonly email: string;
   readonly index: number;
-  readonly world: RandomWorld;
+  readonly world: LifeWorld;
   session: UserSession | undefined;
   glasses: LivelyGlasses | undefined;
   generation = 0;
@@ -74,7 +81,7 @@ export class UserLife {
   readonly photos = new Map<string, Photo>();
   #numbers = 0;
 
-  constructor(world: RandomWorld, index: number) {
+  constructor(world: LifeWorld, index: number) {
     this.world = world;
     this.index = index;
     this.email = `user${index}@example.com`;
