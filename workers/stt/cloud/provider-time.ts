@@ -2,6 +2,8 @@
 interface Stretch {
   readonly sentSample: number;
   readonly sessionSample: number;
+  /** Made-up silence, all of which is one point of the session. */
+  readonly padding: boolean;
 }
 
 /** Services speak of the last seconds; with a hole a second this is over four minutes. */
@@ -29,12 +31,17 @@ export class ProviderTime {
   /** `count` samples have been sent, the first of which is the session's `startSample`. */
   sent(startSample: number, count: number): void {
     if (count <= 0) return;
-    if (this.#stretches.length === 0 || startSample !== this.#next) {
-      this.#stretches.push({ sentSample: this.#sent, sessionSample: startSample });
-      if (this.#stretches.length > mostStretches) this.#stretches.shift();
-    }
+    const last = this.#stretches.at(-1);
+    if (last === undefined || last.padding || startSample !== this.#next) this.#begin(startSample, false);
     this.#sent += count;
     this.#next = startSample + count;
+  }
+
+  /** `count` samples of silence have been sent that are not of the session: it stands still over them. */
+  padded(count: number): void {
+    if (count <= 0) return;
+    if (this.#stretches.at(-1)?.padding !== true) this.#begin(this.#next, true);
+    this.#sent += count;
   }
 
   /**
@@ -54,6 +61,11 @@ export class ProviderTime {
       found = stretch;
       break;
     }
-    return Math.max(0, found.sessionSample + position - found.sentSample);
+    return found.sessionSample + (found.padding ? 0 : Math.max(0, position - found.sentSample));
+  }
+
+  #begin(sessionSample: number, padding: boolean): void {
+    this.#stretches.push({ sentSample: this.#sent, sessionSample, padding });
+    if (this.#stretches.length > mostStretches) this.#stretches.shift();
   }
 }
