@@ -94,7 +94,7 @@ export class AssemblyAiSimulator {
   readonly #server: Server<Connection>;
   readonly #openedAt: number[] = [];
   readonly #tokens: Set<string>;
-  #open = 0;
+  readonly #sockets = new Map<number, Socket>();
   /** The most connections that were open at one time. */
   mostOpen = 0;
 
@@ -122,7 +122,13 @@ export class AssemblyAiSimulator {
 
   /** Connections at this moment. */
   get open(): number {
-    return this.#open;
+    return this.#sockets.size;
+  }
+
+  /** Says something of the test's own on a connection. */
+  say(connection: number, message: object): void {
+    const socket = this.#sockets.get(connection);
+    if (socket !== undefined) this.#say(socket, message);
   }
 
   async close(): Promise<void> {
@@ -164,8 +170,8 @@ export class AssemblyAiSimulator {
   #begin(socket: Socket): void {
     const { data: connection } = socket;
     const { faults, visit } = connection;
-    this.#open++;
-    this.mostOpen = Math.max(this.mostOpen, this.#open);
+    this.#sockets.set(visit.number, socket);
+    this.mostOpen = Math.max(this.mostOpen, this.open);
     this.happened.add({ kind: "opened", visit });
     if (faults.closeAtOpen !== undefined) {
       socket.close(faults.closeAtOpen.code, faults.closeAtOpen.reason);
@@ -210,7 +216,7 @@ export class AssemblyAiSimulator {
     if (query["speech_model"] === undefined) return { code: 3006, error: "speech_model is required" };
     const minuteAgo = performance.now() - 60_000;
     const recent = this.#openedAt.filter((at) => at > minuteAgo).length;
-    if (this.#open > (maxOpen ?? Number.POSITIVE_INFINITY) || recent >= (opensPerMinute ?? recent + 1)) {
+    if (this.open > (maxOpen ?? Number.POSITIVE_INFINITY) || recent >= (opensPerMinute ?? recent + 1)) {
       return { code: 3009, error: "Too many concurrent sessions" };
     }
     return undefined;
@@ -334,7 +340,7 @@ export class AssemblyAiSimulator {
     const { data: connection } = socket;
     if (connection.state === "closed") return;
     connection.state = "closed";
-    this.#open--;
+    this.#sockets.delete(connection.visit.number);
     for (const timer of connection.timers) clearTimeout(timer);
     clearTimeout(connection.inactivity);
     connection.visit.closed = true;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
-import { type AssemblyAiSettings, AssemblyAiVendor } from "../../../workers/stt/cloud/assemblyai.ts";
+import { AssemblyAi, type AssemblyAiSettings } from "../../../workers/stt/cloud/assemblyai.ts";
 import { openFailure, sessionFailure } from "../../../workers/stt/cloud/assemblyai-failure.ts";
 import type {
   CloudConnection,
@@ -15,6 +15,7 @@ import {
 import { countedAudio, countersIn } from "../../support/counted-audio.ts";
 import { EventLog } from "../../support/event-log.ts";
 import { describeTrusting, trustsSimulators } from "../../support/trusting-process.ts";
+import { until } from "../../support/until.ts";
 
 const apiKey = "0123456789abcdef0123456789abcdef";
 const blockSamples = 1_600;
@@ -51,9 +52,9 @@ class Dialled {
     settings: Partial<AssemblyAiSettings> = {},
     options: Partial<ConnectOptions> = {},
   ) {
-    const vendor = new AssemblyAiVendor({
-      credential: { apiKey },
-      websocketBaseUrl: simulator.url,
+    const vendor = new AssemblyAi({
+      credential: { kind: "apiKey", apiKey },
+      baseUrl: simulator.url,
       ...settings,
     });
     this.connection = vendor.connect(
@@ -130,7 +131,9 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
     test("opens with a temporary token, a new one for every session, and without a header", async () => {
       const simulator = simulate({ tokens: ["first", "second"] });
       const tokens = ["first", "second"];
-      const settings = { credential: { token: async () => tokens.shift() ?? "none" } };
+      const settings = {
+        credential: { kind: "token" as const, token: async () => tokens.shift() ?? "none" },
+      };
       await new Dialled(simulator, settings).opened();
       await new Dialled(simulator, settings).opened();
       expect(simulator.visits.map(({ query }) => query["token"])).toEqual(["first", "second"]);
@@ -141,7 +144,7 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
       const simulator = simulate({ languageCode: "es" });
       const auto = await new Dialled(simulator, {}, { language: "auto" }).opened();
       await new Dialled(simulator, {}, { language: "fr-FR", identifyLanguage: true }).opened();
-      const steered = { speechModel: "universal-3-5-pro" as const };
+      const steered = { model: "universal-3-5-pro" };
       await new Dialled(simulator, steered, { language: "es-ES", hints: ["en-US", "es-MX"] }).opened();
       expect(
         simulator.visits.map(({ query }) => [
@@ -255,6 +258,35 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
       expect(order).toEqual(["w1 w2 w3", "w4"]);
     });
 
+    test("keeps a turn whose end never came when the next one begins", async () => {
+      const turn = (order: number, text: string, from: number) => ({
+        type: "Turn",
+        turn_order: order,
+        turn_is_formatted: false,
+        end_of_turn: false,
+        transcript: text,
+        end_of_turn_confidence: 0,
+        words: [{ text, start: from, end: from + 100, confidence: 0.5, word_is_final: true }],
+      });
+      const simulator = simulate();
+      const dialled = await new Dialled(simulator).opened();
+      dialled.connection.write(new Int16Array(2 * blockSamples), 0);
+      await until("the audio to come", () => simulator.visits[0]?.frames.length === 1);
+      simulator.say(0, turn(5, "w1", 0));
+      simulator.say(0, turn(6, "w2", 100));
+      await dialled.final();
+      expect(dialled.finals.map(({ text }) => text)).toEqual(["w1"]);
+      await dialled.settled(blockSamples);
+    });
+
+    test("does not mind what is no message", async () => {
+      const dialled = await new Dialled(faulty({ sayAfter: { bytes: 3_200, text: "[null" } })).opened();
+      dialled.say(1, 2, 0);
+      dialled.connection.finalize();
+      await dialled.final();
+      expect(dialled.finals.map(({ text }) => text)).toEqual(["w1 w2."]);
+    });
+
     test("ends in good order: the last turn, all settled, the service's meter stopped", async () => {
       const simulator = simulate();
       const dialled = await new Dialled(simulator).opened();
@@ -347,15 +379,15 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
 
     test("to open when nobody is there, or nobody answers", async () => {
       const gone = simulate();
-      const nobody = new Dialled(gone, { websocketBaseUrl: "wss://127.0.0.1:1/v3/ws" });
+      const nobody = new Dialled(gone, { baseUrl: "wss://127.0.0.1:1/v3/ws" });
       expect((await nobody.ended())?.kind).toBe("transient");
-      const mute = new Dialled(faulty({ beginMs: Number.POSITIVE_INFINITY }), { connectMs: 200 });
+      const mute = new Dialled(faulty({ beginMs: Number.POSITIVE_INFINITY }), { connectTimeoutMs: 200 });
       expect((await mute.ended())?.kind).toBe("transient");
     });
 
     test("to open for a wrong key, and the key is in no detail", async () => {
       const wrong = "f".repeat(32);
-      const dialled = new Dialled(simulate(), { credential: { apiKey: wrong } });
+      const dialled = new Dialled(simulate(), { credential: { kind: "apiKey", apiKey: wrong } });
       const failure = await dialled.ended();
       expect(failure?.kind).toBe("auth");
       expect(failure?.detail).not.toContain(wrong);
@@ -363,7 +395,7 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
 
     test("to open when no token can be had", async () => {
       const token = () => Promise.reject(new Error("the minter is away"));
-      const failure = await new Dialled(simulate(), { credential: { token } }).ended();
+      const failure = await new Dialled(simulate(), { credential: { kind: "token", token } }).ended();
       expect(failure).toEqual({ kind: "transient", detail: "no session: the minter is away" });
     });
 
@@ -392,16 +424,13 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
     });
 
     test.each([
-      "no JSON {",
-      "null",
-      "[]",
       '{"type":"Turn"}',
       '{"type":"Turn","turn_order":0,"end_of_turn":true,"turn_is_formatted":true,"transcript":"x","words":[{}]}',
     ])("when the service says %s, instead of ending the thread", async (text) => {
       const dialled = await new Dialled(faulty({ sayAfter: { bytes: 3_200, text } })).opened();
       dialled.say(1, 1, 0);
       const failure = await dialled.ended();
-      expect(failure).toEqual({ kind: "transient", detail: "said something that cannot be understood" });
+      expect(failure).toEqual({ kind: "transient", detail: "told a turn that cannot be understood" });
     });
 
     test("with a turn that has ended but has no good form yet: what was heard is its final", async () => {
@@ -428,12 +457,12 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
 describe("AssemblyAI as a vendor", () => {
   test("refuses an address without TLS", () => {
     expect(
-      () => new AssemblyAiVendor({ credential: { apiKey }, websocketBaseUrl: "ws://127.0.0.1/v3/ws" }),
+      () => new AssemblyAi({ credential: { kind: "apiKey", apiKey }, baseUrl: "ws://127.0.0.1/v3/ws" }),
     ).toThrow("the address of AssemblyAI has to begin with wss://");
   });
 
   test("speaks six languages and any that is to be found out", () => {
-    const vendor = new AssemblyAiVendor({ credential: { apiKey } });
+    const vendor = new AssemblyAi({ credential: { kind: "apiKey", apiKey } });
     const asked = ["en-US", "es-ES", "fr", "pt-BR", "auto", "zh-CN", "ja-JP"];
     expect(asked.filter((language) => vendor.supports(language))).toEqual([
       "en-US",

@@ -1,5 +1,6 @@
 import { StreamingTranscriber, type StreamingTranscriberParams } from "assemblyai";
 import { sampleRate, samplesPerMs } from "../../../src/audio/recent-audio.ts";
+import type { AssemblyAiCredential } from "./assemblyai.ts";
 import { openFailure, sessionFailure } from "./assemblyai-failure.ts";
 import { AssemblyAiTurns, isTurn } from "./assemblyai-turns.ts";
 import { ProviderTime } from "./provider-time.ts";
@@ -12,7 +13,6 @@ const mostSamples = 1_000 * samplesPerMs;
 /** A socket whose other end does not answer the close is cut off after so long. */
 const lingerMs = 2_000;
 
-type Credential = { readonly apiKey: string } | { readonly token: () => string | Promise<string> };
 type SessionParams = Omit<StreamingTranscriberParams, "apiKey" | "token" | "channels">;
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -36,7 +36,12 @@ export class AssemblyAiConnection implements CloudConnection {
   #state: State = { kind: "connecting" };
   #socket: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(params: SessionParams, credential: Credential, signal: AbortSignal, sink: ConnectionSink) {
+  constructor(
+    params: SessionParams,
+    credential: AssemblyAiCredential,
+    signal: AbortSignal,
+    sink: ConnectionSink,
+  ) {
     this.#sink = sink;
     this.#turns = new AssemblyAiTurns(this.#time, params.formatTurns === true, (event) => this.#emit(event));
     this.#signal = signal;
@@ -46,6 +51,7 @@ export class AssemblyAiConnection implements CloudConnection {
   }
 
   get bufferedBytes(): number {
+    if (this.#state.kind === "ended") return 0;
     const waiting = this.#socket?.["bufferedAmount"];
     return (typeof waiting === "number" ? waiting : 0) + this.#pendingSamples * 2;
   }
@@ -69,6 +75,7 @@ export class AssemblyAiConnection implements CloudConnection {
   }
 
   finalize(): void {
+    if (this.#state.kind !== "open") return;
     this.#flush();
     this.#turns.force();
     this.#attempt((transcriber) => transcriber.forceEndpoint());
@@ -89,9 +96,10 @@ export class AssemblyAiConnection implements CloudConnection {
     this.#cutOffAfter(graceMs + lingerMs);
   }
 
-  async #open(params: SessionParams, credential: Credential): Promise<void> {
+  async #open(params: SessionParams, credential: AssemblyAiCredential): Promise<void> {
     try {
-      const secret = "apiKey" in credential ? credential : { token: await credential.token() };
+      const secret =
+        credential.kind === "apiKey" ? { apiKey: credential.apiKey } : { token: await credential.token() };
       if (this.#state.kind !== "connecting") return;
       const transcriber = new StreamingTranscriber({ ...params, ...secret });
       this.#state = { kind: "connecting", transcriber };
@@ -124,9 +132,13 @@ export class AssemblyAiConnection implements CloudConnection {
     this.#socket = socket as unknown as Readonly<Record<string, unknown>>;
     socket.onmessage = (event: { readonly data: unknown }) => {
       const message = fieldsOf(event.data);
-      const wellFormed = message !== undefined && (message["type"] !== "Turn" || isTurn(message));
-      if (!wellFormed) {
-        this.#fail({ kind: "transient", detail: "said something that cannot be understood" });
+      if (message === undefined) {
+        this.#emit({ kind: "heard" });
+        return;
+      }
+      // Words that cannot be read are lost on this connection: another one is sent them again.
+      if (message["type"] === "Turn" && !isTurn(message)) {
+        this.#fail({ kind: "transient", detail: "told a turn that cannot be understood" });
         return;
       }
       if (message["type"] === "Termination" && this.#state.kind === "closing") this.#state.terminated = true;

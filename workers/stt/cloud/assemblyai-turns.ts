@@ -20,10 +20,10 @@ export class AssemblyAiTurns {
   readonly #emit: (event: ConnectionEvent) => void;
   /** Last turn whose final has been told. */
   #finished = -1;
-  /** Turn that has begun and has no final. */
-  #open = -1;
-  /** A turn that has ended, in the form in which it was heard. */
-  #ended: { readonly order: number; readonly heard: Heard | undefined } | undefined;
+  /** Turn that has begun and has no final, with what was last heard of it. */
+  #open: { readonly order: number; readonly heard: Heard | undefined } | undefined;
+  /** It has ended, and its good form is waited for. */
+  #ended = false;
   #promotion: ReturnType<typeof setTimeout> | undefined;
   /** Samples sent when the end of a turn was forced: what came before is answered by the turns that follow. */
   #forced: { readonly sentSamples: number; answered: boolean } | undefined;
@@ -37,8 +37,8 @@ export class AssemblyAiTurns {
 
   hear(turn: TurnEvent): void {
     const { turn_order: order } = turn;
-    // A later turn can only have begun because the one before is over: its good form will not come any more.
-    if (this.#ended !== undefined && order > this.#ended.order) this.#promote();
+    // A later turn can only have begun because the one before is over: no better form of it will come any more.
+    if (this.#open !== undefined && order > this.#open.order) this.#promote();
     if (order <= this.#finished) {
       this.#emit({ kind: "heard" });
       return;
@@ -48,10 +48,10 @@ export class AssemblyAiTurns {
     if (final) {
       this.#end(order, heard);
     } else {
-      this.#open = order;
+      this.#open = { order, heard };
       this.#emit(heard ?? { kind: "heard" });
       if (turn.end_of_turn) {
-        this.#ended = { order, heard: heard && { ...heard, kind: "final" } };
+        this.#ended = true;
         clearTimeout(this.#promotion);
         this.#promotion = setTimeout(() => this.#promote(), formatMs);
       }
@@ -67,22 +67,24 @@ export class AssemblyAiTurns {
 
   /** No more turns come. `complete`: the service has said that it has heard everything. */
   close(complete: boolean): void {
-    this.#promote();
+    if (this.#ended) this.#promote();
+    clearTimeout(this.#promotion);
     clearTimeout(this.#quiet);
     if (complete) this.#settle(this.#time.sentSamples);
   }
 
-  /** Makes the form in which a turn was heard its final. */
+  /** Makes what was last heard of the open turn its final. */
   #promote(): void {
-    const ended = this.#ended;
-    if (ended === undefined) return;
-    this.#end(ended.order, ended.heard);
+    if (this.#open === undefined) return;
+    const { order, heard } = this.#open;
+    this.#end(order, heard && { ...heard, kind: "final" });
     this.#waitForQuiet();
   }
 
   #end(order: number, heard: Heard | undefined): void {
     clearTimeout(this.#promotion);
-    this.#ended = undefined;
+    this.#ended = false;
+    this.#open = undefined;
     this.#finished = order;
     if (this.#forced !== undefined) this.#forced.answered = true;
     if (heard === undefined) {
@@ -100,7 +102,7 @@ export class AssemblyAiTurns {
   #waitForQuiet(): void {
     clearTimeout(this.#quiet);
     const forced = this.#forced;
-    if (forced?.answered !== true || this.#open > this.#finished) return;
+    if (forced?.answered !== true || this.#open !== undefined) return;
     this.#quiet = setTimeout(() => {
       this.#forced = undefined;
       this.#settle(forced.sentSamples);

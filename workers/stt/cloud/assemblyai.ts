@@ -1,17 +1,24 @@
 import type { StreamingSpeechModel } from "assemblyai";
 import { AssemblyAiConnection } from "./assemblyai-connection.ts";
-import type { CloudConnection, CloudVendor, ConnectionSink, ConnectOptions } from "./vendor.ts";
+import type {
+  CloudConnection,
+  CloudVendor,
+  ConnectionSink,
+  ConnectOptions,
+  VendorCapabilities,
+} from "./vendor.ts";
+
+export type AssemblyAiCredential =
+  | { readonly kind: "apiKey"; readonly apiKey: string }
+  /** A temporary token is good for one connection only, so every connection asks for one. */
+  | { readonly kind: "token"; readonly token: () => string | Promise<string> };
 
 export interface AssemblyAiSettings {
-  /**
-   * The account's key, or what gives a temporary token: a token is good for one connection only, so every connection
-   * asks for one.
-   */
-  readonly credential: { readonly apiKey: string } | { readonly token: () => string | Promise<string> };
+  readonly credential: AssemblyAiCredential;
   /** The whole address of the streaming endpoint, over TLS. Undefined: AssemblyAI's own in the US. */
-  readonly websocketBaseUrl?: string;
+  readonly baseUrl?: string;
   /** One model for every language. Undefined: the English one for English, the multilingual one otherwise. */
-  readonly speechModel?: StreamingSpeechModel;
+  readonly model?: string;
   /** Whether finals come with punctuation and capitals, a little later. */
   readonly formatTurns?: boolean;
   /** Tell speakers apart. */
@@ -20,7 +27,9 @@ export interface AssemblyAiSettings {
   readonly maxTurnSilenceMs?: number;
   /** The service ends a connection that sends nothing for so long: a guard against costs, 5 to 3600 seconds. */
   readonly inactivitySeconds?: number;
-  readonly connectMs?: number;
+  /** How long a connection may take to open. */
+  readonly connectTimeoutMs?: number;
+  readonly maxReplaySpeed?: number;
 }
 
 /** What is spoken in `universal-streaming-multilingual`. */
@@ -30,15 +39,15 @@ const mostKeyterms = 100;
 const keytermChars = 50;
 
 /** AssemblyAI's streaming speech to text, version 3. */
-export class AssemblyAiVendor implements CloudVendor {
+export class AssemblyAi implements CloudVendor {
   readonly id = "assemblyai";
-  readonly capabilities;
+  readonly capabilities: VendorCapabilities;
   readonly #settings: AssemblyAiSettings;
 
   /** @throws when the address is not one of a WebSocket over TLS, which is all that the SDK speaks. */
   constructor(settings: AssemblyAiSettings) {
-    const { websocketBaseUrl } = settings;
-    if (websocketBaseUrl !== undefined && !websocketBaseUrl.startsWith("wss://")) {
+    const { baseUrl } = settings;
+    if (baseUrl !== undefined && !baseUrl.startsWith("wss://")) {
       throw new Error("the address of AssemblyAI has to begin with wss://");
     }
     this.#settings = settings;
@@ -46,7 +55,7 @@ export class AssemblyAiVendor implements CloudVendor {
     this.capabilities = {
       minChunkMs: 50,
       maxChunkMs: 1_000,
-      maxReplaySpeed: 1.2,
+      maxReplaySpeed: settings.maxReplaySpeed ?? 1.2,
       idleMs: inactivitySeconds * 1_000,
       keepAliveMs: (inactivitySeconds * 1_000) / 4,
       maxSessionMs: 3 * 3_600_000,
@@ -65,8 +74,7 @@ export class AssemblyAiVendor implements CloudVendor {
     const settings = this.#settings;
     const base = baseOf(language);
     const speechModel =
-      settings.speechModel ??
-      (base === "en" ? "universal-streaming-english" : "universal-streaming-multilingual");
+      settings.model ?? (base === "en" ? "universal-streaming-english" : "universal-streaming-multilingual");
     const terms = keyterms
       .map((term) => term.trim())
       .filter((term) => term !== "" && term.length <= keytermChars)
@@ -76,11 +84,12 @@ export class AssemblyAiVendor implements CloudVendor {
     const steered = speechModel.startsWith("universal-3") && languageCodes.length > 0;
     const identifies = speechModel !== "universal-streaming-english" && (identifyLanguage || base === "auto");
     return {
-      ...(settings.websocketBaseUrl === undefined ? {} : { websocketBaseUrl: settings.websocketBaseUrl }),
-      speechModel,
+      ...(settings.baseUrl === undefined ? {} : { websocketBaseUrl: settings.baseUrl }),
+      // The service knows more models than this version of its SDK can name.
+      speechModel: speechModel as StreamingSpeechModel,
       formatTurns: settings.formatTurns ?? true,
       inactivityTimeout: settings.inactivitySeconds ?? 120,
-      connectTimeout: settings.connectMs ?? 4_000,
+      connectTimeout: settings.connectTimeoutMs ?? 4_000,
       ...(terms.length === 0 ? {} : { keytermsPrompt: terms }),
       ...(steered ? { languageCodes } : {}),
       ...(identifies ? { languageDetection: true } : {}),
