@@ -281,12 +281,12 @@ class DeepgramConnection implements CloudConnection {
 /** What proves to the SDK who we are; a token it asks for by itself. */
 function authorisation(
   credential: DeepgramCredential,
-): { apiKey: string } | { accessToken: () => string | Promise<string>; auth: false } | { auth: false } {
+): { apiKey: string } | { accessToken: () => string | Promise<string> } | { auth: false } {
   switch (credential.kind) {
     case "apiKey":
       return { apiKey: credential.apiKey };
     case "accessToken":
-      return { accessToken: credential.accessToken, auth: false };
+      return { accessToken: credential.accessToken };
     case "none":
       return { auth: false };
   }
