@@ -3,6 +3,7 @@ import {
   type DeepgramResults,
   type SimulatedListener,
   SimulatedResults,
+  SimulatedSentence,
   SimulatedTurnInfo,
 } from "./deepgram-turns.ts";
 import { EventLog } from "./event-log.ts";
@@ -151,11 +152,10 @@ export class DeepgramSimulator {
       const body = refusal.body ?? JSON.stringify({ err_code: "REFUSED", err_msg: "simulated" });
       return new Response(body, { status: refusal.status, headers: { "dg-error": "simulated" } });
     }
-    const flux = visit.path === "/v2/listen";
     const connection: Connection = {
       visit,
       faults,
-      listener: flux ? new SimulatedTurnInfo(visit.query) : new SimulatedResults(this.settings, visit.query),
+      listener: this.#listener(visit),
       timers: new Set(),
       state: "open",
       audioBytes: 0,
@@ -164,6 +164,12 @@ export class DeepgramSimulator {
     };
     if (server.upgrade(request, { data: connection })) return undefined;
     return new Response("a WebSocket is spoken here", { status: 400 });
+  }
+
+  #listener({ path, query }: DeepgramVisit): SimulatedListener {
+    const { sentence } = this.settings;
+    if (sentence !== undefined) return new SimulatedSentence(sentence);
+    return path === "/v2/listen" ? new SimulatedTurnInfo(query) : new SimulatedResults(this.settings, query);
   }
 
   /** What the service has against a visit, if anything. */

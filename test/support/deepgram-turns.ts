@@ -12,6 +12,8 @@ export interface DeepgramResults {
   readonly languages: readonly string[];
   /** Said with every word, where speakers are told apart. */
   readonly speaker: number | undefined;
+  /** For audio that is no numbers: what is heard in it, told when it is asked for. */
+  readonly sentence: string | undefined;
 }
 
 const defaults: DeepgramResults = {
@@ -20,7 +22,46 @@ const defaults: DeepgramResults = {
   noSpeechFinal: false,
   languages: [],
   speaker: undefined,
+  sentence: undefined,
 };
+
+/** Hears one sentence in whatever is sent. */
+export class SimulatedSentence implements SimulatedListener {
+  readonly #sentence: string;
+  #samples = 0;
+  #told = false;
+
+  constructor(sentence: string) {
+    this.#sentence = sentence;
+  }
+
+  hear(pcm: Int16Array): object[] {
+    this.#samples += pcm.length;
+    return [];
+  }
+
+  finalize(): object[] {
+    const transcript = this.#told ? "" : this.#sentence;
+    this.#told = true;
+    return [
+      {
+        type: "Results",
+        channel_index: [0, 1],
+        start: 0,
+        duration: seconds(this.#samples),
+        is_final: true,
+        speech_final: true,
+        from_finalize: true,
+        channel: { alternatives: [{ transcript, confidence, words: [] }] },
+      },
+    ];
+  }
+
+  finish(): object[] {
+    const metadata = { type: "Metadata", request_id: "simulated", duration: seconds(this.#samples) };
+    return this.#told ? [metadata] : [...this.finalize(), metadata];
+  }
+}
 
 const samplesPerMs = 16;
 const samplesPerSecond = 16_000;
