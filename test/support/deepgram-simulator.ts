@@ -23,6 +23,8 @@ export interface DeepgramFaults {
   };
   /** After so many bytes of audio the TCP connection is cut; 0 does so at once. */
   readonly cutAfterBytes?: number;
+  /** So long after the opening the TCP connection is cut. */
+  readonly cutAfterMs?: number;
   /** After so many bytes of audio nothing more is said; with 0 nothing ever is. */
   readonly silentAfterBytes?: number;
   /** After so many bytes this is said, whatever it is. */
@@ -43,6 +45,8 @@ export interface DeepgramSimulatorSettings extends Partial<DeepgramResults> {
   readonly maxOpen?: number;
   /** Without audio or `KeepAlive` for so long the connection is closed. */
   readonly idleMs?: number;
+  /** Hears speech instead of numbers. What comes about later goes to `tell`. */
+  readonly listen?: (tell: (messages: readonly object[]) => void) => SimulatedListener;
   /** The account may use `ForceEndTurn`. */
   readonly forceEndTurn?: boolean;
   /** What goes wrong with the connection of this number, from 0. */
@@ -72,7 +76,8 @@ export interface DeepgramVisit {
 interface Connection {
   readonly visit: DeepgramVisit;
   readonly faults: DeepgramFaults;
-  readonly listener: SimulatedListener;
+  /** Undefined until the connection is open. */
+  listener: SimulatedListener | undefined;
   readonly timers: Set<Timer>;
   state: "open" | "mute" | "closed";
   audioBytes: number;
@@ -155,7 +160,7 @@ export class DeepgramSimulator {
     const connection: Connection = {
       visit,
       faults,
-      listener: this.#listener(visit),
+      listener: undefined,
       timers: new Set(),
       state: "open",
       audioBytes: 0,
@@ -166,8 +171,10 @@ export class DeepgramSimulator {
     return new Response("a WebSocket is spoken here", { status: 400 });
   }
 
-  #listener({ path, query }: DeepgramVisit): SimulatedListener {
-    const { sentence } = this.settings;
+  #listener(socket: Socket): SimulatedListener {
+    const { path, query } = socket.data.visit;
+    const { sentence, listen } = this.settings;
+    if (listen !== undefined) return listen((messages) => this.#tell(socket, messages));
     if (sentence !== undefined) return new SimulatedSentence(sentence);
     return path === "/v2/listen" ? new SimulatedTurnInfo(query) : new SimulatedResults(this.settings, query);
   }
@@ -195,7 +202,9 @@ export class DeepgramSimulator {
 
   #begin(socket: Socket): void {
     const { data: connection } = socket;
-    const { faults, visit, listener } = connection;
+    const { faults, visit } = connection;
+    const listener = this.#listener(socket);
+    connection.listener = listener;
     this.#open++;
     this.mostOpen = Math.max(this.mostOpen, this.#open);
     this.happened.add({ kind: "opened", visit });
@@ -206,6 +215,7 @@ export class DeepgramSimulator {
       const close = () => socket.close(closeAfter.code, closeAfter.reason ?? "");
       this.#later(socket, closeAfter.ms, close);
     }
+    if (faults.cutAfterMs !== undefined) this.#later(socket, faults.cutAfterMs, () => socket.terminate());
     if (faults.cutAfterBytes === 0) socket.terminate();
     else this.#restartIdle(socket);
   }
@@ -230,11 +240,11 @@ export class DeepgramSimulator {
 
   #obey(socket: Socket, type: string): void {
     const { listener, faults, visit } = socket.data;
+    if (listener === undefined) return;
     const flux = visit.path === "/v2/listen";
     if (type === "CloseStream") {
       if (faults.silentClose === true) return;
-      this.#tell(socket, listener.finish());
-      this.#later(socket, faults.resultMs ?? 0, () => socket.close(1000));
+      void this.#finish(socket, listener);
     } else if (type === "KeepAlive" && !flux) this.#restartIdle(socket);
     else if (type === "Finalize" && !flux) this.#tell(socket, listener.finalize());
     else if (type === "ForceEndTurn" && flux && this.settings.forceEndTurn === true) {
@@ -246,13 +256,18 @@ export class DeepgramSimulator {
     }
   }
 
+  async #finish(socket: Socket, listener: SimulatedListener): Promise<void> {
+    this.#tell(socket, await listener.finish());
+    this.#later(socket, socket.data.faults.resultMs ?? 0, () => socket.close(1000));
+  }
+
   #hear(socket: Socket, message: Buffer): void {
     const { data: connection } = socket;
     connection.audioBytes += message.byteLength;
     // A message may begin at an odd address.
     const aligned = message.byteOffset % 2 === 0 ? message : Buffer.from(Uint8Array.from(message).buffer);
     const pcm = new Int16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-    this.#tell(socket, connection.listener.hear(pcm));
+    this.#tell(socket, connection.listener?.hear(pcm) ?? []);
     this.#misbehave(socket);
   }
 
@@ -309,6 +324,7 @@ export class DeepgramSimulator {
     this.#open--;
     for (const timer of connection.timers) clearTimeout(timer);
     clearTimeout(connection.idle);
+    connection.listener?.close?.();
     connection.visit.closed = true;
     this.happened.add({ kind: "closed", visit: connection.visit });
   }

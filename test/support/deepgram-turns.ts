@@ -73,7 +73,9 @@ export interface SimulatedListener {
   /** The answer to `Finalize` or `ForceEndTurn`. */
   finalize(): object[];
   /** The answer to `CloseStream`. */
-  finish(): object[];
+  finish(): object[] | Promise<object[]>;
+  /** The connection is gone. */
+  close?(): void;
 }
 
 /** `v1/listen`: segments with interim results, ended by silence. */
