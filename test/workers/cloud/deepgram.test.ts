@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Deepgram, type DeepgramSettings } from "../../../workers/stt/cloud/deepgram.ts";
+import { DeepgramTransport } from "../../../workers/stt/cloud/deepgram-transport.ts";
 import type { ConnectionFailure } from "../../../workers/stt/cloud/vendor.ts";
 import { countedAudio } from "../../support/counted-audio.ts";
 import { DeafWebSocket } from "../../support/deaf-websocket.ts";
@@ -203,15 +204,6 @@ describe("Deepgram in a worker", () => {
     expect((await one.end())?.kind).toBe("transient");
   });
 
-  test("survives a refusal whose address makes the error longer than a close reason can be", async () => {
-    const service = simulator({ faults: (number) => (number === 0 ? { refuse: { status: 429 } } : {}) });
-    const vendor = inWorker(service.url);
-    const keyterms = Array.from({ length: 50 }, (_, index) => `a likely word ${index}`);
-    expect((await new RecordedConnection(vendor, { keyterms }).end())?.kind).toBe("limit");
-    // The worker lives on.
-    await new RecordedConnection(vendor).open();
-  });
-
   test("goes on when the service says what is no message", async () => {
     const said = ["{", "null", "[]", "17", '"text"', '{"type":"Results"}', "{}", new Uint8Array([1, 2, 3])];
     const service = simulator({ faults: (number) => ({ sayAfter: { bytes: 1, text: said[number] ?? "" } }) });
@@ -315,6 +307,24 @@ describe("words that come in noise", () => {
     const finals = await one.untilFinals(1);
     expect(finals).toHaveLength(1);
     expect(one.counters).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+  });
+});
+
+describe("the socket under the SDK", () => {
+  test.each([
+    [1011, "too long ".repeat(50)],
+    [1011, "short"],
+    [1000, "é".repeat(100)],
+    [undefined, undefined],
+  ])("is closed by the code %p and any reason, though a client may not send them", async (code, reason) => {
+    const service = simulator();
+    const transport = new DeepgramTransport(`${service.url}/v1/listen?model=nova-3`, {});
+    const opened = Promise.withResolvers<void>();
+    transport.onOpen(opened.resolve);
+    await opened.promise;
+    transport.close(code, reason);
+    await service.happened.until(({ kind }) => kind === "closed");
+    expect(transport.isOpen()).toBe(false);
   });
 });
 
