@@ -24,6 +24,8 @@ export type RecogniserCommand =
       readonly kind: "start";
       /** Int32Array of `heartbeatWords`. */
       readonly heartbeat: SharedArrayBuffer;
+      /** What recognises; the embedded recogniser where it is absent. */
+      readonly engine?: "pocketsphinx" | "sherpa";
       readonly modelDir: string;
       readonly decoders: number;
       readonly utteranceQueue: number;
