@@ -1,6 +1,5 @@
 import { StreamingTranscriber, type StreamingTranscriberParams } from "assemblyai";
 import { sampleRate, samplesPerMs } from "../../../src/audio/recent-audio.ts";
-import type { AssemblyAiCredential } from "./assemblyai.ts";
 import { openFailure, sessionFailure } from "./assemblyai-failure.ts";
 import { AssemblyAiTurns, isTurn } from "./assemblyai-turns.ts";
 import { ProviderTime } from "./provider-time.ts";
@@ -12,6 +11,11 @@ const leastSamples = 50 * samplesPerMs;
 const mostSamples = 1_000 * samplesPerMs;
 /** A socket whose other end does not answer the close is cut off after so long. */
 const lingerMs = 2_000;
+
+export type AssemblyAiCredential =
+  | { readonly kind: "apiKey"; readonly apiKey: string }
+  /** A temporary token is good for one connection only, so every connection asks for one. */
+  | { readonly kind: "token"; readonly token: () => string | Promise<string> };
 
 type SessionParams = Omit<StreamingTranscriberParams, "apiKey" | "token" | "channels">;
 type Fields = Readonly<Record<string, unknown>>;

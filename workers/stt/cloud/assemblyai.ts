@@ -1,5 +1,5 @@
 import type { StreamingSpeechModel } from "assemblyai";
-import { AssemblyAiConnection } from "./assemblyai-connection.ts";
+import { AssemblyAiConnection, type AssemblyAiCredential } from "./assemblyai-connection.ts";
 import type {
   CloudConnection,
   CloudVendor,
@@ -7,11 +7,6 @@ import type {
   ConnectOptions,
   VendorCapabilities,
 } from "./vendor.ts";
-
-export type AssemblyAiCredential =
-  | { readonly kind: "apiKey"; readonly apiKey: string }
-  /** A temporary token is good for one connection only, so every connection asks for one. */
-  | { readonly kind: "token"; readonly token: () => string | Promise<string> };
 
 export interface AssemblyAiSettings {
   readonly credential: AssemblyAiCredential;
