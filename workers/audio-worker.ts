@@ -10,8 +10,11 @@ import type {
   Fault,
   LaneReport,
 } from "../src/audio/commands.ts";
+import { SystemClock } from "../src/kernel/clock.ts";
 import { CodecShelf } from "./codecs/codec-shelf.ts";
 import { DrainLoop } from "./drain-loop.ts";
+import { cloudSeats } from "./stt/cloud/cloud-seats.ts";
+import { Supervisor } from "./stt/cloud/supervisor.ts";
 import { PocketsphinxProvider } from "./stt/pocketsphinx-provider.ts";
 import type { SpeechProvider } from "./stt/provider.ts";
 import { VoiceDetectors } from "./voice-detector.ts";
@@ -21,6 +24,8 @@ declare const self: Worker;
 
 /** Well under the 250 ms within which a sign of life is expected. */
 const beatMs = 100;
+/** How often it is said how the cloud providers fare. */
+const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
 const releaseDrainMs = 2_000;
 
@@ -48,6 +53,7 @@ class AudioWorker {
   readonly #recognisers: (PocketsphinxProvider | undefined)[] = [];
   readonly #loop: DrainLoop;
   readonly #context: LaneContext;
+  readonly #supervisor: Supervisor | undefined;
 
   constructor(start: AudioWorkerStart, shelf: CodecShelf, detectors: VoiceDetectors) {
     const arena = new Arena(start.arena, start.layout);
@@ -69,6 +75,14 @@ class AudioWorker {
       },
       poison: start.poison,
     };
+    const seats = cloudSeats(start.speech);
+    if (seats.length > 0) {
+      const clock = new SystemClock((error) => {
+        throw error;
+      });
+      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline(0) });
+      clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
+    }
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
     this.#loop.start();
     setInterval(() => {
@@ -96,7 +110,7 @@ class AudioWorker {
         );
         break;
       case "demand":
-        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent);
+        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent, command.speech);
         break;
       case "release":
         void this.#lane(command)?.release(releaseDrainMs);
@@ -114,8 +128,13 @@ class AudioWorker {
     return lane?.generation === address.generation ? lane : undefined;
   }
 
-  /** All recognisers, beginning with another one for every slot, so that they share the work. */
+  /** Who recognises: the supervisor of all where there are cloud providers. */
   #providers(slot: number): readonly SpeechProvider[] {
+    return this.#supervisor === undefined ? this.#offline(slot) : [this.#supervisor];
+  }
+
+  /** All recognisers, beginning with another one for every slot, so that they share the work. */
+  #offline(slot: number): readonly SpeechProvider[] {
     const known = this.#recognisers.filter((provider) => provider !== undefined);
     const first = known.length === 0 ? 0 : slot % known.length;
     return [...known.slice(first), ...known.slice(0, first)];

@@ -4,7 +4,7 @@ import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import { AudioWorkerHost, type AudioWorkerSurroundings } from "./audio-worker-host.ts";
-import type { AudioCodecs, Fault } from "./commands.ts";
+import type { AudioCodecs, CloudSpeechReport, Fault, SpeechProviderState } from "./commands.ts";
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
@@ -37,6 +37,20 @@ export interface AudioPoolStats {
   }[];
   readonly recentAudio: { readonly inUse: number; readonly free: number };
   readonly relays: number;
+}
+
+const circuitWords = {
+  closed: "in use",
+  open: "fails and is left alone",
+  probing: "is tried again",
+} as const;
+
+export interface SpeechStatus extends RecogniserStatus, CloudSpeechStatus {}
+
+export interface CloudSpeechStatus {
+  readonly providers: readonly SpeechProviderState[];
+  /** Streams that nobody serves at the moment. */
+  readonly unserved: number;
 }
 
 /** One is enough for the decoders of one machine; the pool itself works with any number. */
@@ -87,6 +101,7 @@ export class AudioPool implements AudioLanes {
       recents: this.#recents,
       fates: this.#fates,
       relay: (lane, active) => this.#relay(lane, active),
+      onCloudSpeech: (report) => this.#onCloudSpeech(report),
       connectRecognisers: (host) => {
         for (const id of this.#recognisers.keys()) this.#connect(host, id);
       },
@@ -153,6 +168,39 @@ export class AudioPool implements AudioLanes {
     );
   }
 
+  /** Whether anybody recognises speech, in the cloud or on this machine, and who. */
+  speechStatus(): SpeechStatus {
+    const offline = this.recogniserStatus();
+    const { providers, unserved } = this.cloudSpeech();
+    const works = providers.filter(({ circuit }) => circuit === "closed");
+    const details = providers.map(({ id, circuit }) => `${id} ${circuitWords[circuit]}`);
+    return {
+      available: works.length > 0 || offline.available,
+      detail: [...details, offline.detail].join("; "),
+      providers,
+      unserved,
+    };
+  }
+
+  /** How the cloud providers of speech fare, over all workers: a circuit counts as closed where one worker's is. */
+  cloudSpeech(): CloudSpeechStatus {
+    const providers = new Map<string, SpeechProviderState>();
+    let unserved = 0;
+    for (const { cloudSpeech } of this.#workers) {
+      unserved += cloudSpeech?.unserved ?? 0;
+      for (const state of cloudSpeech?.providers ?? []) {
+        const known = providers.get(state.id);
+        providers.set(state.id, {
+          id: state.id,
+          circuit: known === undefined || state.circuit === "closed" ? state.circuit : known.circuit,
+          connections: state.connections + (known?.connections ?? 0),
+          waiting: state.waiting + (known?.waiting ?? 0),
+        });
+      }
+    }
+    return { providers: [...providers.values()], unserved };
+  }
+
   /** Calls `changed` whenever `recogniserStatus()` may answer something else. */
   onRecogniserChange(changed: () => void): Stop {
     this.#recogniserListeners.add(changed);
@@ -205,6 +253,18 @@ export class AudioPool implements AudioLanes {
     this.#stopTick();
     this.#stopRelay?.();
     for (const host of this.#workers) host.close();
+  }
+
+  #onCloudSpeech({ counts, lagsMs }: CloudSpeechReport): void {
+    const { speechEvents, speechLag, speechConnections, speechUnserved } = this.#options.metrics;
+    for (const { what, provider, reason, by } of counts) speechEvents.inc({ what, provider, reason }, by);
+    for (const lagMs of lagsMs) speechLag.observe(lagMs / 1000);
+    const { providers, unserved } = this.cloudSpeech();
+    speechUnserved.set(unserved);
+    for (const { id, connections, waiting } of providers) {
+      speechConnections.set({ provider: id, state: "open" }, connections);
+      speechConnections.set({ provider: id, state: "waiting" }, waiting);
+    }
   }
 
   #connect(host: AudioWorkerHost, recogniserId: number): void {
