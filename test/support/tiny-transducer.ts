@@ -7,8 +7,8 @@ import { quiet, type Recording } from "./speech-fixtures.ts";
  * the words are "one", "two", "three" in turn. So the whole way through the native code can be shown without a real model.
  */
 
-/** Mean of a noise's and of a quiet room's spectrum (natural logarithm), and a place between them. */
-const loudness = -2;
+/** Mean of the spectrum (natural logarithm) between that of a quiet room and that of a voice. */
+const loudness = -6;
 const vocabulary = ["<blk>", "\u2581ONE", "\u2581TWO", "\u2581THREE"];
 const types = { float: 1, int64: 7 } as const;
 const samplesPerMs = 16;

@@ -1,4 +1,4 @@
-import { afterAll } from "bun:test";
+import { afterAll, setDefaultTimeout } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import { modelDir } from "../support/recogniser-thread.ts";
 import { goForward, synthesised } from "../support/speech-fixtures.ts";
 import { tinyWords, writeTinyTransducer } from "../support/tiny-transducer.ts";
 import { offlineContract } from "./offline-contract.ts";
+
+setDefaultTimeout(60_000);
 
 const tinyDir = mkdtempSync(join(tmpdir(), "browline-tiny-"));
 writeTinyTransducer(tinyDir);

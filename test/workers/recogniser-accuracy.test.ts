@@ -1,9 +1,11 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { samplesPerMs } from "../../src/audio/recent-audio.ts";
 import { RecogniserClient } from "../support/recogniser-client.ts";
 import { RecogniserThread } from "../support/recogniser-thread.ts";
 import { exactSentences, libriVox, type Recording, synthesised } from "../support/speech-fixtures.ts";
 import { wordErrorRate, wordErrors } from "../support/word-error.ts";
+
+setDefaultTimeout(60_000);
 
 const threads: RecogniserThread[] = [];
 

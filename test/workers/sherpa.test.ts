@@ -1,9 +1,11 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wordsOf } from "../../workers/sherpa/sherpa-decoder.ts";
 import { findSherpaModel } from "../../workers/sherpa/sherpa-model.ts";
+
+setDefaultTimeout(60_000);
 
 const folders: string[] = [];
 

@@ -1,4 +1,4 @@
-import type { StreamCommand, StreamReport } from "../../src/audio/recogniser-commands.ts";
+import type { OfflineEngine, StreamCommand, StreamReport } from "../../src/audio/recogniser-commands.ts";
 import { VoiceSegments } from "../pocketsphinx/voice-segments.ts";
 import type {
   SpeechEvent,
@@ -17,13 +17,13 @@ const languages: readonly string[] = ["en-US", "auto"];
  * speech was settled.
  */
 export class PocketsphinxProvider implements SpeechProvider {
-  readonly id: "pocketsphinx" | "sherpa";
+  readonly id: OfflineEngine;
   readonly #streams = new Map<string, PocketsphinxStream>();
   #port: MessagePort | undefined;
   #availability: { readonly available: boolean; readonly detail: string } | undefined;
 
   /** @param id which engine works in the thread at the other end of the port. */
-  constructor(port: MessagePort, id: "pocketsphinx" | "sherpa" = "pocketsphinx") {
+  constructor(port: MessagePort, id: OfflineEngine = "pocketsphinx") {
     this.id = id;
     this.attach(port);
   }

@@ -15,6 +15,7 @@ import {
 import { countedAudio, countersIn } from "../../support/counted-audio.ts";
 import { EventLog } from "../../support/event-log.ts";
 import { describeTrusting, trustsSimulators } from "../../support/trusting-process.ts";
+import { UnreadingService } from "../../support/unreading-service.ts";
 import { until } from "../../support/until.ts";
 
 const apiKey = "0123456789abcdef0123456789abcdef";
@@ -308,6 +309,32 @@ describeTrusting(import.meta.path, "AssemblyAI's connection", () => {
       expect(await dialled.ended()).toBeUndefined();
       expect(dialled.events.map(({ kind }) => kind)).not.toContain("settled");
       await simulator.happened.until(({ kind }) => kind === "closed");
+    });
+
+    test("ends at the end of its grace, and what comes later is not heard of", async () => {
+      const simulator = faulty({ resultMs: 300 });
+      const dialled = await new Dialled(simulator).opened();
+      dialled.say(1, 3, 0);
+      dialled.connection.close(20);
+      expect(await dialled.ended()).toBeUndefined();
+      const reports = dialled.log.events.length;
+      await simulator.happened.until(({ kind }) => kind === "closed");
+      expect(dialled.log.events).toHaveLength(reports);
+    });
+
+    test("tells how much has not left when the service does not read, and ends all the same", async () => {
+      const service = await UnreadingService.start('{"type":"Begin","id":"x","expires_at":1}');
+      const dialled = await new Dialled(simulate(), { baseUrl: service.url }).opened();
+      const second = new Int16Array(16_000);
+      let at = 0;
+      await until("bytes to wait", () => {
+        dialled.connection.write(second, at);
+        at += second.length;
+        return dialled.connection.bufferedBytes > 256 * 1024;
+      });
+      dialled.connection.close(50);
+      expect(await dialled.ended()).toBeUndefined();
+      service.close();
     });
 
     test("is given up while it opens, and reports one end", async () => {
