@@ -26,8 +26,9 @@ export interface ScriptOutcome {
   readonly lostSamples: number;
   /** What breaks the rules, a sentence each. */
   readonly problems: readonly string[];
-  readonly opens: number;
-  readonly failures: number;
+  /** What the supervisors counted: `opened`, `failed`, `failed_over`, `rotated`, `skipped`. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly crashes: number;
 }
 
 const failures: readonly ConnectionFailure["kind"][] = [
@@ -82,13 +83,12 @@ export async function playSpeechScript(
   let lostSamples = 0;
   let isCalm = false;
   const rotates = random.chance(0.3);
-  const vendors: FakeVendor[] = [];
+  const counts: Record<string, number> = {};
   const newLane = () => {
     const [first, second] = (["deepgram", "assemblyai"] as const).map((id) => {
       const capabilities = rotates ? { maxSessionMs: random.integer(10_000, 40_000) } : {};
       const behave = () => (isCalm ? {} : someBehaviour(random));
       const vendor = new FakeVendor({ id, clock, capabilities, behave });
-      vendors.push(vendor);
       return { vendor, connections: 10, openBurst: 20, opensPerSecond: 5 };
     });
     const seats = first && second ? [first, second] : [];
@@ -99,8 +99,12 @@ export async function playSpeechScript(
       if (report.kind === "transcript") transcripts.push(report.transcript);
       if (report.kind === "lost") lostSamples += report.samples;
     });
-    return { speech, life };
+    const count = () => {
+      for (const { what, by } of supervisor.report().counts) counts[what] = (counts[what] ?? 0) + by;
+    };
+    return { speech, life, count };
   };
+  let crashes = 0;
   let lane = newLane();
   lane.speech.setLanguages(["en-US"]);
   const step = async (pcm: Int16Array) => {
@@ -117,6 +121,10 @@ export async function playSpeechScript(
   };
   const crash = (voiceFrom: number | undefined) => {
     lane.life.isAlive = false;
+    crashes++;
+    lane.count();
+    // What a dead thread leaves behind does nothing any more.
+    void lane.speech.close(0);
     const inherits = recent.settled > 0;
     lane = newLane();
     lane.speech.setLanguages(["en-US"]);
@@ -124,7 +132,8 @@ export async function playSpeechScript(
   };
   let number = 0;
   await silence(random.integer(1, 60) * 20);
-  for (let utterance = random.integer(2, 7); utterance > 0; utterance--) {
+  const utterances = random.chance(0.2) ? random.integer(8, 25) : random.integer(2, 7);
+  for (let utterance = utterances; utterance > 0; utterance--) {
     const start = Math.max(0, recent.written - 200 * samplesPerMs);
     lane.speech.voiceStart(start);
     for (let words = random.integer(3, 60); words > 0; words--) {
@@ -153,17 +162,8 @@ export async function playSpeechScript(
   const closed = lane.speech.close(2_000);
   clock.advance(3_000);
   await closed;
-  const connections = vendors.flatMap((vendor) => vendor.connections);
-  const { finals, missing, problems } = judge(transcripts, number, lostSamples);
-  return {
-    spoken: number,
-    finals,
-    missing,
-    lostSamples,
-    problems,
-    opens: connections.length,
-    failures: connections.filter(({ isOpen }) => !isOpen).length,
-  };
+  lane.count();
+  return { spoken: number, ...judge(transcripts, number, lostSamples), lostSamples, counts, crashes };
 }
 
 function judge(transcripts: readonly Transcript[], spoken: number, lostSamples: number) {

@@ -228,6 +228,9 @@ export class LaneSpeech {
       const owes = voice.end === undefined || stream.settled < voice.end;
       if (owes) settled = Math.min(settled, stream.settled);
     }
+    // Words that are in a final already do not belong to the pre-roll of what comes next.
+    const heard = Math.min(...[...this.#streams.values()].map((stream) => stream.settled), sample);
+    if (this.#streams.size > 0) settled = Math.max(settled, heard);
     // At 0 a successor would take the audio for such that nobody has listened to.
     if (this.#streams.size > 0) settled = Math.max(1, settled);
     if (settled > this.#recent.settled) this.#recent.settle(settled);

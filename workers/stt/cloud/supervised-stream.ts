@@ -38,6 +38,7 @@ const returnMs = 30_000;
 const drainWordsMs = 1_500;
 /** What may be left of a speech after its last final: the time the voice detector takes to hear its end. */
 const tailSamples = 1_000 * samplesPerMs;
+const skipSamples = 1_000 * samplesPerMs;
 /** The oldest second of the recent audio is about to be overwritten. */
 const reserveSamples = 1_000 * samplesPerMs;
 
@@ -421,8 +422,8 @@ export class SupervisedStream implements SpeechStream {
     const oldest = written - this.#options.recent.capacitySamples + reserveSamples;
     const first = this.segments.first;
     if (first === undefined || first.start >= oldest) return;
-    // What is shown of it is kept, and counts as heard.
-    const to = Math.max(oldest, this.#shownEnd);
+    // What is shown of it is kept, and counts as heard. A second at a time: fewer and longer gaps.
+    const to = Math.max(Math.min(oldest + skipSamples, written), this.#shownEnd);
     let samples = 0;
     for (const { start, end = to } of this.segments.all) {
       samples += Math.max(0, Math.min(end, to) - Math.max(start, this.#shownEnd));
