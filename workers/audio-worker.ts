@@ -68,7 +68,7 @@ class AudioWorker {
       pcmBatchMs: start.pcmBatchMs,
       audioLagMs: start.audioLagMs,
       stamp: () => (performance.timeOrigin + performance.now() - epochMs) | 0,
-      providers: (slot) => this.#providers(slot),
+      providers: () => this.#providers(),
       report: (report) => {
         if (report.kind === "closed" && this.#lane(report) !== undefined) this.#lanes.delete(report.slot);
         reports.add(report);
@@ -80,7 +80,7 @@ class AudioWorker {
       const clock = new SystemClock((error) => {
         throw error;
       });
-      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline(0) });
+      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
       clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
     }
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
@@ -96,7 +96,7 @@ class AudioWorker {
       case "recogniser": {
         const known = this.#recognisers[command.recogniserId];
         if (known === undefined)
-          this.#recognisers[command.recogniserId] = new PocketsphinxProvider(command.port);
+          this.#recognisers[command.recogniserId] = new PocketsphinxProvider(command.port, command.engine);
         else known.attach(command.port);
         return;
       }
@@ -129,15 +129,15 @@ class AudioWorker {
   }
 
   /** Who recognises: the supervisor of all where there are cloud providers. */
-  #providers(slot: number): readonly SpeechProvider[] {
-    return this.#supervisor === undefined ? this.#offline(slot) : [this.#supervisor];
+  #providers(): readonly SpeechProvider[] {
+    return this.#supervisor === undefined ? this.#offline() : [this.#supervisor];
   }
 
-  /** All recognisers, beginning with another one for every slot, so that they share the work. */
-  #offline(slot: number): readonly SpeechProvider[] {
+  /** All recognisers in the order of the settings; those that are known not to work come last. */
+  #offline(): readonly SpeechProvider[] {
     const known = this.#recognisers.filter((provider) => provider !== undefined);
-    const first = known.length === 0 ? 0 : slot % known.length;
-    return [...known.slice(first), ...known.slice(0, first)];
+    const broken = (provider: PocketsphinxProvider) => provider.availability?.available === false;
+    return [...known.filter((each) => !broken(each)), ...known.filter(broken)];
   }
 
   #misbehave(fault: Fault): void {

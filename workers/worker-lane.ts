@@ -24,7 +24,7 @@ export interface LaneContext {
   readonly audioLagMs: number;
   /** Milliseconds since the arena's epoch, 32 bits. */
   stamp(): number;
-  providers(slot: number): readonly SpeechProvider[];
+  providers(): readonly SpeechProvider[];
   report(report: LaneReport): void;
   /** For tests: a frame with exactly these bytes ends the worker. */
   poison: Uint8Array | undefined;
@@ -270,7 +270,7 @@ export class WorkerLane {
     const { workerId, providers, report } = this.#context;
     const { slot, generation } = this;
     const id = `${workerId}.${slot}.${generation}.${this.#speeches++}`;
-    return new LaneSpeech(id, recent, providers(slot), (event) => {
+    return new LaneSpeech(id, recent, providers(), (event) => {
       if (event.kind === "transcript")
         report({ kind: "transcript", slot, generation, transcript: event.transcript });
       else if (event.kind === "state") report({ kind: "speechState", slot, generation, state: event.state });

@@ -16,6 +16,7 @@ import { type FrameFates, Lane, type LaneHost } from "./lane.ts";
 import type { LaneListener } from "./lanes.ts";
 import { samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
+import type { OfflineEngine } from "./recogniser-commands.ts";
 
 const usualFrameSamples = 20 * samplesPerMs;
 
@@ -118,8 +119,8 @@ export class AudioWorkerHost implements LaneHost {
   }
 
   /** Gives the worker a way to a recogniser. */
-  connectRecogniser(recogniserId: number, port: MessagePort): void {
-    const command: AudioWorkerCommand = { kind: "recogniser", recogniserId, port };
+  connectRecogniser(recogniserId: number, engine: OfflineEngine, port: MessagePort): void {
+    const command: AudioWorkerCommand = { kind: "recogniser", recogniserId, engine, port };
     if (!this.#worker.post(command, [port])) port.close();
   }
 

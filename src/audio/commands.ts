@@ -2,6 +2,7 @@
 import type { SpeechAccount, SpeechProviderId } from "../kernel/config.ts";
 import type { ArenaLayout } from "./arena.ts";
 import type { SpeechWish } from "./lanes.ts";
+import type { OfflineEngine } from "./recogniser-commands.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
 
 /** What this machine can decode besides PCM. */
@@ -65,7 +66,12 @@ export type AudioWorkerCommand =
   /** Work off what is in the ring, wait for pending words, answer `closed`; all within `drainMs`. */
   | (SlotCommand & { readonly kind: "close"; readonly drainMs: number })
   /** The way to a recogniser worker, or a new way to the one that has taken the place of a former. */
-  | { readonly kind: "recogniser"; readonly recogniserId: number; readonly port: MessagePort }
+  | {
+      readonly kind: "recogniser";
+      readonly recogniserId: number;
+      readonly engine: OfflineEngine;
+      readonly port: MessagePort;
+    }
   | ({ readonly kind: "fault" } & Fault);
 
 /** What is counted of speech by cloud providers. */

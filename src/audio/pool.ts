@@ -8,7 +8,7 @@ import type { AudioCodecs, CloudSpeechReport, Fault, SpeechProviderState } from 
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
-import type { RecogniserFault } from "./recogniser-commands.ts";
+import type { OfflineEngine, RecogniserFault } from "./recogniser-commands.ts";
 import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
 
 export interface AudioPoolOptions {
@@ -53,8 +53,6 @@ export interface CloudSpeechStatus {
   readonly unserved: number;
 }
 
-/** One is enough for the decoders of one machine; the pool itself works with any number. */
-const recogniserCount = 1;
 const tickMs = 250;
 const relayMs = 5;
 /** Longest fetching of decoded audio at a stretch: the main loop has other work. */
@@ -110,10 +108,11 @@ export class AudioPool implements AudioLanes {
     for (let i = 0; i < config.audioWorkers; i++) {
       this.#workers.push(new AudioWorkerHost(i, layout, surroundings));
     }
-    for (let i = 0; i < recogniserCount && config.recogniser === "auto"; i++) {
+    for (const engine of offlineEngines(config)) {
       this.#recognisers.push(
         new RecogniserHost({
           ...options,
+          engine,
           onStarted: (host) => {
             for (const worker of this.#workers) this.#connect(worker, this.#recognisers.indexOf(host));
           },
@@ -162,10 +161,11 @@ export class AudioPool implements AudioLanes {
 
   recogniserStatus(): RecogniserStatus {
     const known = this.#recognisers.map((host) => host.status);
-    return (
-      known.find((status) => status.available) ??
-      known[0] ?? { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" }
-    );
+    if (known.length === 0) {
+      return { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" };
+    }
+    const detail = known.map((status) => status.detail).join("; ");
+    return { available: known.some((status) => status.available), detail };
   }
 
   /** Whether anybody recognises speech, in the cloud or on this machine, and who. */
@@ -268,8 +268,11 @@ export class AudioPool implements AudioLanes {
   }
 
   #connect(host: AudioWorkerHost, recogniserId: number): void {
-    const port = this.#recognisers[recogniserId]?.connect();
-    if (port !== undefined) host.connectRecogniser(recogniserId, port);
+    const recogniser = this.#recognisers[recogniserId];
+    const port = recogniser?.connect();
+    if (recogniser !== undefined && port !== undefined) {
+      host.connectRecogniser(recogniserId, recogniser.engine, port);
+    }
   }
 
   #relay(lane: Lane, active: boolean): void {
@@ -314,4 +317,16 @@ export class AudioPool implements AudioLanes {
 
 function noFates(): FrameFates {
   return { accepted: 0, refused: 0, oversized: 0, empty: 0, unwanted: 0, quarantined: 0, closed: 0 };
+}
+
+/** The offline recognisers that the settings want, in their order: one thread each is enough for one machine. */
+function offlineEngines({ speech, sherpaModel, recogniser }: Config): OfflineEngine[] {
+  const wantsSherpa = speech.includes("sherpa") && sherpaModel !== undefined;
+  const engines = new Set(
+    speech.filter((id): id is OfflineEngine => id === "sherpa" || id === "pocketsphinx"),
+  );
+  if (!wantsSherpa) engines.delete("sherpa");
+  if (recogniser === "off") engines.delete("pocketsphinx");
+  else engines.add("pocketsphinx");
+  return [...engines];
 }
