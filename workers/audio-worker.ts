@@ -9,12 +9,12 @@ import type {
   AudioWorkerStart,
   Fault,
   LaneReport,
+  SpeechSetup,
 } from "../src/audio/commands.ts";
 import { SystemClock } from "../src/kernel/clock.ts";
 import { CodecShelf } from "./codecs/codec-shelf.ts";
 import { DrainLoop } from "./drain-loop.ts";
-import { cloudSeats } from "./stt/cloud/cloud-seats.ts";
-import { Supervisor } from "./stt/cloud/supervisor.ts";
+import { type CloudSeat, Supervisor } from "./stt/cloud/supervisor.ts";
 import { PocketsphinxProvider } from "./stt/pocketsphinx-provider.ts";
 import type { SpeechProvider } from "./stt/provider.ts";
 import { VoiceDetectors } from "./voice-detector.ts";
@@ -55,7 +55,12 @@ class AudioWorker {
   readonly #context: LaneContext;
   readonly #supervisor: Supervisor | undefined;
 
-  constructor(start: AudioWorkerStart, shelf: CodecShelf, detectors: VoiceDetectors) {
+  constructor(
+    start: AudioWorkerStart,
+    shelf: CodecShelf,
+    detectors: VoiceDetectors,
+    seats: readonly CloudSeat[],
+  ) {
     const arena = new Arena(start.arena, start.layout);
     const { epochMs } = start;
     const reports = new Reports();
@@ -75,7 +80,6 @@ class AudioWorker {
       },
       poison: start.poison,
     };
-    const seats = cloudSeats(start.speech);
     if (seats.length > 0) {
       const clock = new SystemClock((error) => {
         throw error;
@@ -159,6 +163,13 @@ class AudioWorker {
   }
 }
 
+/** The providers' SDKs are loaded only where they are used: they take longer than all the rest. */
+async function seatsFor(setup: SpeechSetup): Promise<readonly CloudSeat[]> {
+  if (setup.deepgram === undefined && setup.assemblyai === undefined) return [];
+  const { cloudSeats } = await import("./stt/cloud/cloud-seats.ts");
+  return cloudSeats(setup);
+}
+
 let worker: AudioWorker | undefined;
 
 self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
@@ -173,7 +184,7 @@ self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
   self.onmessage = (later: MessageEvent<AudioWorkerCommand>) => void queued.push(later.data);
   try {
     const shelf = new CodecShelf(command.opus);
-    worker = new AudioWorker(command, shelf, await VoiceDetectors.load());
+    worker = new AudioWorker(command, shelf, await VoiceDetectors.load(), await seatsFor(command.speech));
     post({ kind: "ready", codecs: shelf.available });
   } catch (error) {
     post({ kind: "failed", detail: error instanceof Error ? error.message : String(error) });
