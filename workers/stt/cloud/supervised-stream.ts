@@ -12,7 +12,8 @@ import type {
 } from "../provider.ts";
 import { CloudLink, marginSamples } from "./cloud-link.ts";
 import { Election } from "./election.ts";
-import { type Heard, heardAfter } from "./heard-words.ts";
+import { HeardSoFar } from "./heard-so-far.ts";
+import type { Heard } from "./heard-words.ts";
 import type { SpeechTally } from "./speech-tally.ts";
 import type { ConnectionEvent, ConnectionFailure } from "./vendor.ts";
 import type { VendorDesk } from "./vendor-desk.ts";
@@ -71,11 +72,7 @@ export class SupervisedStream implements SpeechStream {
   #lastProvider: string | undefined;
   #switchedMs = 0;
   #voiceMs: number;
-  /** End of the last final. */
-  #finalEnd: number;
-  /** Begin and end of the interim that is shown; the end is 0 when none is. */
-  #shownStart = 0;
-  #shownEnd = 0;
+  readonly #heard: HeardSoFar;
   /** Connections that have had nothing to say of the speech that begins at `at`. */
   #mute = { at: -1, links: 0 };
   #state = "";
@@ -88,7 +85,7 @@ export class SupervisedStream implements SpeechStream {
     this.#options = options;
     this.#sink = sink;
     this.#wish = options.wish;
-    this.#finalEnd = options.fromSample;
+    this.#heard = new HeardSoFar(options.fromSample);
     this.#voiceMs = options.clock.now();
     this.segments = new VoiceSegments(options.fromSample);
     this.#election = new Election({
@@ -275,29 +272,14 @@ export class SupervisedStream implements SpeechStream {
   }
 
   #onHeard(heard: Heard, provider: string): void {
-    const fresh = heardAfter(heard, this.#finalEnd);
-    if (fresh !== undefined) {
-      this.#sink.onEvent({ ...fresh, provider });
-      if (fresh.kind === "interim" && fresh.text.trim() !== "") {
-        if (this.#shownEnd === 0) this.#shownStart = fresh.startSample;
-        this.#shownEnd = Math.max(this.#shownEnd, fresh.endSample);
-      }
-    }
-    if (heard.kind === "interim") return;
-    if (fresh !== undefined) {
-      this.#finalEnd = Math.max(this.#finalEnd, fresh.endSample);
-      this.#shownEnd = 0;
-    }
-    this.#settle(Math.min(heard.endSample, this.#finalEnd));
+    const fresh = this.#heard.hear(heard);
+    if (fresh !== undefined) this.#sink.onEvent({ ...fresh, provider });
+    if (heard.kind === "final") this.#settle(Math.min(heard.endSample, this.#heard.finalEnd));
   }
 
   #settle(sample: number): void {
     if (sample <= this.segments.settled) return;
-    if (this.#shownEnd > 0 && sample > this.#shownStart) {
-      // What is shown becomes the final: it must not come again.
-      this.#finalEnd = Math.max(this.#finalEnd, this.#shownEnd);
-      this.#shownEnd = 0;
-    }
+    this.#heard.settle(sample);
     this.segments.settle(sample);
     this.#sink.onEvent({ kind: "settled", sample });
     if (this.#owes) return;
@@ -330,7 +312,7 @@ export class SupervisedStream implements SpeechStream {
     if (first?.end === undefined) return false;
     if (this.#mute.at === first.start) this.#mute.links++;
     else this.#mute = { at: first.start, links: 1 };
-    if (this.#mute.links <= this.#options.desks.length || this.#shownEnd > 0) return false;
+    if (this.#mute.links <= this.#options.desks.length || this.#heard.shownEnd > 0) return false;
     this.#lose(first.end - first.start, link.desk.id);
     this.#settle(first.end);
     return !this.#owes;
@@ -353,8 +335,8 @@ export class SupervisedStream implements SpeechStream {
   /** After the last final of a speech a little is left, of which many services have nothing more to say. */
   #excuseTail(link: CloudLink): void {
     const first = this.segments.first;
-    if (first?.end === undefined || this.#shownEnd > 0 || !link.hasFinalized(first.end)) return;
-    if (first.start === this.#finalEnd && first.end - first.start <= tailSamples && link.isStalled) {
+    if (first?.end === undefined || this.#heard.shownEnd > 0 || !link.hasFinalized(first.end)) return;
+    if (first.start === this.#heard.finalEnd && first.end - first.start <= tailSamples && link.isStalled) {
       link.excuse();
       this.#settle(first.end);
     }
@@ -423,10 +405,10 @@ export class SupervisedStream implements SpeechStream {
     const first = this.segments.first;
     if (first === undefined || first.start >= oldest) return;
     // What is shown of it is kept, and counts as heard. A second at a time: fewer and longer gaps.
-    const to = Math.max(Math.min(oldest + skipSamples, written), this.#shownEnd);
+    const to = Math.max(Math.min(oldest + skipSamples, written), this.#heard.shownEnd);
     let samples = 0;
     for (const { start, end = to } of this.segments.all) {
-      samples += Math.max(0, Math.min(end, to) - Math.max(start, this.#shownEnd));
+      samples += Math.max(0, Math.min(end, to) - Math.max(start, this.#heard.shownEnd));
     }
     const provider = this.#lastProvider ?? "none";
     this.#options.tally.count("skipped", provider);
@@ -458,7 +440,7 @@ export class SupervisedStream implements SpeechStream {
     if (this.#phase === "closed") return;
     const { written } = this.#options.recent;
     for (const { start, end = written } of this.segments.all) {
-      const samples = end - Math.max(start, this.#shownEnd);
+      const samples = end - Math.max(start, this.#heard.shownEnd);
       if (samples > 0) this.#lose(samples, this.#lastProvider ?? "none");
     }
     this.#phase = "closed";
