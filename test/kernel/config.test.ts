@@ -26,7 +26,8 @@ describe("the settings", () => {
       "BROWLINE_SPEECH names deepgram, which needs BROWLINE_DEEPGRAM_KEY",
     );
     expect(() => loadConfig({ BROWLINE_SPEECH: "siri" })).toThrow("BROWLINE_SPEECH");
-    const load = () => loadConfig({ BROWLINE_DEEPGRAM_KEY: "not a key", BROWLINE_ASSEMBLYAI_KEY: "nor this" });
+    const load = () =>
+      loadConfig({ BROWLINE_DEEPGRAM_KEY: "not a key", BROWLINE_ASSEMBLYAI_KEY: "nor this" });
     expect(load).toThrow('BROWLINE_DEEPGRAM_KEY is "...", but takes a key without spaces');
     expect(load).not.toThrow("nor this");
   });
