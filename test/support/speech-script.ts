@@ -4,6 +4,7 @@ import { Supervisor } from "../../workers/stt/cloud/supervisor.ts";
 import type { ConnectionFailure } from "../../workers/stt/cloud/vendor.ts";
 import { LaneSpeech } from "../../workers/stt/lane-speech.ts";
 import { blockSamples, spokenNumber } from "./counting-ear.ts";
+import { CountingProvider } from "./counting-provider.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { type FakeBehaviour, FakeVendor } from "./fake-vendor.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -83,6 +84,7 @@ export async function playSpeechScript(
   let lostSamples = 0;
   let isCalm = false;
   const rotates = random.chance(0.3);
+  const offline = random.chance(0.3) ? [new CountingProvider()] : [];
   const counts: Record<string, number> = {};
   const newLane = () => {
     const [first, second] = (["deepgram", "assemblyai"] as const).map((id) => {
@@ -92,7 +94,7 @@ export async function playSpeechScript(
       return { vendor, connections: 10, openBurst: 20, opensPerSecond: 5 };
     });
     const seats = first && second ? [first, second] : [];
-    const supervisor = new Supervisor({ clock, seats, offline: () => [], random: random.next, replay });
+    const supervisor = new Supervisor({ clock, seats, offline: () => offline, random: random.next, replay });
     const life = new MortalAudio(recent.buffer);
     const speech = new LaneSpeech("lane", life, [supervisor], (report) => {
       if (!life.isAlive) return;

@@ -85,6 +85,14 @@ describe("speech through a supervisor", () => {
     expect(stage.assemblyai?.connections).toHaveLength(1);
   });
 
+  test("does not take the first words for the silence after others when they are few and nothing comes back", async () => {
+    const stage = new CloudStage({ deepgram: () => ({ stallsAfterMs: 60 }), assemblyai: fine });
+    const lane = stage.lane();
+    await lane.say(4);
+    await lane.silence(15_000);
+    expect(lane.heard).toEqual(lane.spoken);
+  });
+
   test("replaces a connection that gets old at a pause, the new one open before the old one closes", async () => {
     const stage = new CloudStage({ capabilities: { maxSessionMs: 20_000 } });
     const lane = stage.lane();

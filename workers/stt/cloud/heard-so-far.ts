@@ -3,6 +3,7 @@ import { type Heard, heardAfter } from "./heard-words.ts";
 /** What a stream has said of its audio, whichever provider heard it: the last final, and the interim that is shown. */
 export class HeardSoFar {
   #finalEnd: number;
+  #hasFinal = false;
   #shownStart = 0;
   #shownEnd = 0;
 
@@ -13,6 +14,11 @@ export class HeardSoFar {
   /** End of the last final. */
   get finalEnd(): number {
     return this.#finalEnd;
+  }
+
+  /** Whether a final ended just there. */
+  hasFinalUntil(sample: number): boolean {
+    return this.#hasFinal && this.#finalEnd === sample;
   }
 
   /** End of the interim that is shown; 0 when none is. */
@@ -26,6 +32,7 @@ export class HeardSoFar {
     if (fresh === undefined) return undefined;
     if (fresh.kind === "final") {
       this.#finalEnd = Math.max(this.#finalEnd, fresh.endSample);
+      this.#hasFinal = true;
       this.#shownEnd = 0;
     } else if (fresh.text.trim() !== "") {
       if (this.#shownEnd === 0) this.#shownStart = fresh.startSample;

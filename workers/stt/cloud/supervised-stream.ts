@@ -336,7 +336,7 @@ export class SupervisedStream implements SpeechStream {
   #excuseTail(link: CloudLink): void {
     const first = this.segments.first;
     if (first?.end === undefined || this.#heard.shownEnd > 0 || !link.hasFinalized(first.end)) return;
-    if (first.start === this.#heard.finalEnd && first.end - first.start <= tailSamples && link.isStalled) {
+    if (this.#heard.hasFinalUntil(first.start) && first.end - first.start <= tailSamples && link.isStalled) {
       link.excuse();
       this.#settle(first.end);
     }
