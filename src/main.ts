@@ -101,7 +101,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     });
     closers.push(() => sessions.closeAll(closes.restart));
     const health = () => ({
-      speech: pool.recogniserStatus(),
+      speech: pool.speechStatus(),
       codecs: ["pcm", "opus", ...(pool.codecs().lc3 ? ["lc3"] : [])],
       degraded: degradations(pool, liveness, store),
     });
@@ -136,8 +136,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 /** What does not work on this machine, a sentence each, with the remedy. */
 function degradations(pool: AudioPool, liveness: Liveness, store: SqliteStore): string[] {
   const missing: string[] = [];
-  const speech = pool.recogniserStatus();
+  const speech = pool.speechStatus();
   if (!speech.available) missing.push(`Speech is off: ${speech.detail}`);
+  for (const { id, circuit } of speech.providers) {
+    if (circuit !== "closed") missing.push(`Speech by ${id} fails; other providers take its place meanwhile`);
+  }
   if (!pool.codecs().lc3)
     missing.push("LC3 audio is refused: liblc3.so.0 is missing (apt-get install liblc3-0)");
   if (!store.available)
@@ -190,7 +193,7 @@ async function run(): Promise<void> {
   if (process.stdout.isTTY) greet(config, server);
   else logStart(config, log, server);
   server.pool.onRecogniserChange(() => {
-    const { available, detail } = server.pool.recogniserStatus();
+    const { available, detail } = server.pool.speechStatus();
     if (available) log.info({ detail }, "speech is ready");
     else log.warn({ detail }, "speech is off");
   });
@@ -208,6 +211,7 @@ function logStart(config: Config, log: Logger, server: RunningServer): void {
 function greet(config: Config, { url, urlIsLocal, livezPort, pool }: RunningServer): void {
   const { opus, lc3 } = pool.codecs();
   const speech = pool.recogniserStatus();
+  const cloud = config.speech.filter((id) => id === "deepgram" || id === "assemblyai");
   const lines = [
     `Browline listens on ${url} (glasses: /glasses-ws, apps: /app-ws, metrics: /metrics)`,
     ...(urlIsLocal
@@ -217,6 +221,7 @@ function greet(config: Config, { url, urlIsLocal, livezPort, pool }: RunningServ
       : []),
     `  liveness    port ${livezPort}, /livez`,
     `  data        ${config.dataDir}`,
+    ...(cloud.length > 0 ? [`  speech      ${cloud.join(", then ")}`] : []),
     `  recogniser  ${speech.detail}`,
     `  codecs      PCM, Opus (${opus}), LC3 ${lc3 ? "(liblc3)" : "off: apt-get install liblc3-0"}`,
     "Next: bun run apps add PACKAGE URL registers an app, bun run glasses is a pair of simulated glasses,",

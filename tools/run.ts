@@ -19,6 +19,7 @@ const commands = {
   apps: { script: "tools/apps.ts", packages: [] },
   captions: { script: "tools/captions.ts", packages: [] },
   glasses: { script: "tools/glasses.ts", packages: [] },
+  "speech-check": { script: "tools/speech-check.ts", packages: [] },
 } as const;
 
 const [name = "", ...args] = process.argv.slice(2);

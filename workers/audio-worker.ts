@@ -9,9 +9,12 @@ import type {
   AudioWorkerStart,
   Fault,
   LaneReport,
+  SpeechSetup,
 } from "../src/audio/commands.ts";
+import { SystemClock } from "../src/kernel/clock.ts";
 import { CodecShelf } from "./codecs/codec-shelf.ts";
 import { DrainLoop } from "./drain-loop.ts";
+import { type CloudSeat, Supervisor } from "./stt/cloud/supervisor.ts";
 import { PocketsphinxProvider } from "./stt/pocketsphinx-provider.ts";
 import type { SpeechProvider } from "./stt/provider.ts";
 import { VoiceDetectors } from "./voice-detector.ts";
@@ -21,6 +24,8 @@ declare const self: Worker;
 
 /** Well under the 250 ms within which a sign of life is expected. */
 const beatMs = 100;
+/** How often it is said how the cloud providers fare. */
+const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
 const releaseDrainMs = 2_000;
 
@@ -48,8 +53,14 @@ class AudioWorker {
   readonly #recognisers: (PocketsphinxProvider | undefined)[] = [];
   readonly #loop: DrainLoop;
   readonly #context: LaneContext;
+  readonly #supervisor: Supervisor | undefined;
 
-  constructor(start: AudioWorkerStart, shelf: CodecShelf, detectors: VoiceDetectors) {
+  constructor(
+    start: AudioWorkerStart,
+    shelf: CodecShelf,
+    detectors: VoiceDetectors,
+    seats: readonly CloudSeat[],
+  ) {
     const arena = new Arena(start.arena, start.layout);
     const { epochMs } = start;
     const reports = new Reports();
@@ -62,13 +73,20 @@ class AudioWorker {
       pcmBatchMs: start.pcmBatchMs,
       audioLagMs: start.audioLagMs,
       stamp: () => (performance.timeOrigin + performance.now() - epochMs) | 0,
-      providers: (slot) => this.#providers(slot),
+      providers: () => this.#providers(),
       report: (report) => {
         if (report.kind === "closed" && this.#lane(report) !== undefined) this.#lanes.delete(report.slot);
         reports.add(report);
       },
       poison: start.poison,
     };
+    if (seats.length > 0) {
+      const clock = new SystemClock((error) => {
+        throw error;
+      });
+      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
+      clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
+    }
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
     this.#loop.start();
     setInterval(() => {
@@ -82,7 +100,7 @@ class AudioWorker {
       case "recogniser": {
         const known = this.#recognisers[command.recogniserId];
         if (known === undefined)
-          this.#recognisers[command.recogniserId] = new PocketsphinxProvider(command.port);
+          this.#recognisers[command.recogniserId] = new PocketsphinxProvider(command.port, command.engine);
         else known.attach(command.port);
         return;
       }
@@ -96,7 +114,7 @@ class AudioWorker {
         );
         break;
       case "demand":
-        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent);
+        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent, command.speech);
         break;
       case "release":
         void this.#lane(command)?.release(releaseDrainMs);
@@ -114,11 +132,16 @@ class AudioWorker {
     return lane?.generation === address.generation ? lane : undefined;
   }
 
-  /** All recognisers, beginning with another one for every slot, so that they share the work. */
-  #providers(slot: number): readonly SpeechProvider[] {
+  /** Who recognises: the supervisor of all where there are cloud providers. */
+  #providers(): readonly SpeechProvider[] {
+    return this.#supervisor === undefined ? this.#offline() : [this.#supervisor];
+  }
+
+  /** All recognisers in the order of the settings; those that are known not to work come last. */
+  #offline(): readonly SpeechProvider[] {
     const known = this.#recognisers.filter((provider) => provider !== undefined);
-    const first = known.length === 0 ? 0 : slot % known.length;
-    return [...known.slice(first), ...known.slice(0, first)];
+    const broken = (provider: PocketsphinxProvider) => provider.availability?.available === false;
+    return [...known.filter((each) => !broken(each)), ...known.filter(broken)];
   }
 
   #misbehave(fault: Fault): void {
@@ -140,6 +163,13 @@ class AudioWorker {
   }
 }
 
+/** The providers' SDKs are loaded only where they are used: they take longer than all the rest. */
+async function seatsFor(setup: SpeechSetup): Promise<readonly CloudSeat[]> {
+  if (setup.deepgram === undefined && setup.assemblyai === undefined) return [];
+  const { cloudSeats } = await import("./stt/cloud/cloud-seats.ts");
+  return cloudSeats(setup);
+}
+
 let worker: AudioWorker | undefined;
 
 self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
@@ -154,7 +184,7 @@ self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
   self.onmessage = (later: MessageEvent<AudioWorkerCommand>) => void queued.push(later.data);
   try {
     const shelf = new CodecShelf(command.opus);
-    worker = new AudioWorker(command, shelf, await VoiceDetectors.load());
+    worker = new AudioWorker(command, shelf, await VoiceDetectors.load(), await seatsFor(command.speech));
     post({ kind: "ready", codecs: shelf.available });
   } catch (error) {
     post({ kind: "failed", detail: error instanceof Error ? error.message : String(error) });

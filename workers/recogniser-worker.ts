@@ -1,5 +1,5 @@
 /**
- * The thread of the embedded recogniser. It runs synchronous native code, so it may block; nothing waits for it. Main
+ * The thread of an offline recogniser: the embedded one, or sherpa with a model of the operator's. It runs synchronous native code, so it may block; nothing waits for it. Main
  * starts it and connects one port for each audio worker; audio itself is read from the sessions' shared memory.
  */
 import { RecentAudio } from "../src/audio/recent-audio.ts";
@@ -10,11 +10,14 @@ import {
   type StreamCommand,
   type StreamReport,
 } from "../src/audio/recogniser-commands.ts";
+import { Decoder } from "./pocketsphinx/decoder.ts";
 import { DecoderPool } from "./pocketsphinx/decoder-pool.ts";
 import { DecodingScheduler } from "./pocketsphinx/decoding-scheduler.ts";
 import { loadLibrary } from "./pocketsphinx/library.ts";
 import { findModel } from "./pocketsphinx/model.ts";
 import { RecogniserStream } from "./pocketsphinx/recogniser-stream.ts";
+import { loadSherpa } from "./sherpa/load-sherpa.ts";
+import type { SpeechDecoder } from "./stt/speech-decoder.ts";
 
 declare const self: Worker;
 
@@ -79,31 +82,40 @@ function start(command: StartCommand): void {
 
 function load(command: StartCommand): Extract<Recogniser, { readonly detail: string }> {
   try {
-    const library = attempt(loadLibrary, `speech is off: libpocketsphinx is not installed (${installation})`);
-    const model = attempt(
-      () => findModel(command.modelDir),
-      `speech is off: there is no English model in ${command.modelDir} (${installation})`,
-    );
-    const pool = attempt(
-      () => new DecoderPool(library, model, command.decoders),
-      `speech is off: the model in ${command.modelDir} cannot be loaded (${installation})`,
-    );
-    if (!pool.keepsMean) {
-      const message =
-        "this build of libpocketsphinx hides the cepstral mean: first words are recognised less well";
-      report({ kind: "log", level: "warn", message });
-    }
+    const sherpa = command.engine === "sherpa";
+    const pool = sherpa ? loadSherpa(command.modelDir, command.decoders) : loadPocketsphinx(command);
     const scheduler = new DecodingScheduler(pool, command.utteranceQueue, {
       onTurn: beat,
       whileLoading: whileBusy,
       onFinished: finish,
       onFault: fault,
     });
-    const detail = `pocketsphinx, en-US, up to ${command.decoders} utterances at a time`;
+    const name = sherpa ? "sherpa" : "pocketsphinx";
+    const detail = `${name}, en-US, up to ${command.decoders} utterances at a time`;
     return { kind: "listening", start: command, pool, scheduler, detail };
   } catch (error) {
     return { kind: "unavailable", detail: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function loadPocketsphinx(command: StartCommand): DecoderPool {
+  const library = attempt(loadLibrary, `speech is off: libpocketsphinx is not installed (${installation})`);
+  const model = attempt(
+    () => findModel(command.modelDir),
+    `speech is off: there is no English model in ${command.modelDir} (${installation})`,
+  );
+  const make = (sibling: SpeechDecoder | undefined) =>
+    new Decoder(library, model, sibling instanceof Decoder ? sibling : undefined);
+  const pool = attempt(
+    () => new DecoderPool(make, command.decoders),
+    `speech is off: the model in ${command.modelDir} cannot be loaded (${installation})`,
+  );
+  if (!pool.keepsMean) {
+    const message =
+      "this build of libpocketsphinx hides the cepstral mean: first words are recognised less well";
+    report({ kind: "log", level: "warn", message });
+  }
+  return pool;
 }
 
 function attempt<Result>(run: () => Result, sentence: string): Result {

@@ -2,6 +2,7 @@ import type { Arena } from "../src/audio/arena.ts";
 import type { LaneReport } from "../src/audio/commands.ts";
 import { formatCode, formatOfCode, frameKinds, numberOfPayload } from "../src/audio/frame.ts";
 import type { LaneSlot } from "../src/audio/lane-slot.ts";
+import type { SpeechWish } from "../src/audio/lanes.ts";
 import { RecentAudio, samplesPerMs } from "../src/audio/recent-audio.ts";
 import type { RingReader } from "../src/audio/ring.ts";
 import type { AudioFormat } from "../src/wire/audio-format.ts";
@@ -23,7 +24,7 @@ export interface LaneContext {
   readonly audioLagMs: number;
   /** Milliseconds since the arena's epoch, 32 bits. */
   stamp(): number;
-  providers(slot: number): readonly SpeechProvider[];
+  providers(): readonly SpeechProvider[];
   report(report: LaneReport): void;
   /** For tests: a frame with exactly these bytes ends the worker. */
   poison: Uint8Array | undefined;
@@ -88,7 +89,12 @@ export class WorkerLane {
   }
 
   /** Starts, changes or (without `recent`) ends what is done with the audio. */
-  setDemand(languages: readonly string[], pcm: boolean, recent: SharedArrayBuffer | undefined): void {
+  setDemand(
+    languages: readonly string[],
+    pcm: boolean,
+    recent: SharedArrayBuffer | undefined,
+    wishes: readonly SpeechWish[] = [],
+  ): void {
     this.#wanted = recent !== undefined;
     this.#relays = pcm && this.#wanted;
     if (recent === undefined) {
@@ -101,7 +107,7 @@ export class WorkerLane {
     this.#recent = audio;
     if (languages.length > 0 || this.#speech !== undefined) {
       this.#speech ??= this.#openSpeech(audio);
-      this.#speech.setLanguages(languages);
+      this.#speech.setLanguages(languages, wishes);
     }
     this.#detector ??= this.#openDetector(audio);
   }
@@ -264,7 +270,7 @@ export class WorkerLane {
     const { workerId, providers, report } = this.#context;
     const { slot, generation } = this;
     const id = `${workerId}.${slot}.${generation}.${this.#speeches++}`;
-    return new LaneSpeech(id, recent, providers(slot), (event) => {
+    return new LaneSpeech(id, recent, providers(), (event) => {
       if (event.kind === "transcript")
         report({ kind: "transcript", slot, generation, transcript: event.transcript });
       else if (event.kind === "state") report({ kind: "speechState", slot, generation, state: event.state });

@@ -1,14 +1,22 @@
 import type { Clock } from "../kernel/clock.ts";
-import type { Config } from "../kernel/config.ts";
+import type { Config, SpeechAccount } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { type DeathCause, SupervisedWorker } from "../kernel/supervised-worker.ts";
 import { Arena, type ArenaLayout } from "./arena.ts";
-import type { AudioCodecs, AudioWorkerCommand, AudioWorkerReport, Fault } from "./commands.ts";
+import type {
+  AudioCodecs,
+  AudioWorkerCommand,
+  AudioWorkerReport,
+  CloudSpeechReport,
+  Fault,
+  SpeechSetup,
+} from "./commands.ts";
 import { type FrameFates, Lane, type LaneHost } from "./lane.ts";
 import type { LaneListener } from "./lanes.ts";
 import { samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
+import type { OfflineEngine } from "./recogniser-commands.ts";
 
 const usualFrameSamples = 20 * samplesPerMs;
 
@@ -21,6 +29,7 @@ export interface AudioWorkerSurroundings {
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
   relay(lane: Lane, active: boolean): void;
+  onCloudSpeech(report: CloudSpeechReport): void;
   /** A new audio worker needs a way to every recogniser. */
   connectRecognisers(host: AudioWorkerHost): void;
 }
@@ -40,6 +49,7 @@ export class AudioWorkerHost implements LaneHost {
   readonly #lanes: (Lane | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #generations: Int32Array;
+  #cloudSpeech: CloudSpeechReport | undefined;
   #incarnation = 0;
   #poison: Uint8Array | undefined;
 
@@ -89,6 +99,11 @@ export class AudioWorkerHost implements LaneHost {
     return this.#worker.heartbeatAgeMs;
   }
 
+  /** How it stands with the cloud providers of speech, as it said last. Undefined: it has none, or has not said. */
+  get cloudSpeech(): CloudSpeechReport | undefined {
+    return this.#cloudSpeech;
+  }
+
   get restarts(): number {
     return this.#worker.restarts;
   }
@@ -104,8 +119,8 @@ export class AudioWorkerHost implements LaneHost {
   }
 
   /** Gives the worker a way to a recogniser. */
-  connectRecogniser(recogniserId: number, port: MessagePort): void {
-    const command: AudioWorkerCommand = { kind: "recogniser", recogniserId, port };
+  connectRecogniser(recogniserId: number, engine: OfflineEngine, port: MessagePort): void {
+    const command: AudioWorkerCommand = { kind: "recogniser", recogniserId, engine, port };
     if (!this.#worker.post(command, [port])) port.close();
   }
 
@@ -160,12 +175,21 @@ export class AudioWorkerHost implements LaneHost {
       prerollMs: limits.prerollMs,
       pcmBatchMs: limits.pcmBatchMs,
       audioLagMs: limits.audioLagMs,
+      speech: this.#speechSetup(),
       poison: this.#poison,
     };
     this.arena.prepareForNewWorker();
     worker.postMessage(start);
     // The supervisor has no `post` yet while it is being made; there are no lanes then either.
     queueMicrotask(() => this.#introduce());
+  }
+
+  /** An even share of every account: workers do not ask each other. */
+  #speechSetup(): SpeechSetup {
+    const { speech, deepgram, assemblyai, audioWorkers } = this.#surroundings.config;
+    const share = (account: SpeechAccount | undefined) =>
+      account && { ...account, concurrency: Math.max(1, Math.floor(account.concurrency / audioWorkers)) };
+    return { order: speech, deepgram: share(deepgram), assemblyai: share(assemblyai) };
   }
 
   #introduce(): void {
@@ -186,6 +210,10 @@ export class AudioWorkerHost implements LaneHost {
       case "failed":
         this.#ready.reject(new Error(report.detail));
         return;
+      case "speech":
+        this.#cloudSpeech = report;
+        this.#surroundings.onCloudSpeech(report);
+        return;
       case "lanes":
         for (const one of report.reports) {
           // The other causes count frames; a frame's usual length makes the recogniser's samples comparable.
@@ -201,6 +229,7 @@ export class AudioWorkerHost implements LaneHost {
   #onDeath(cause: DeathCause): void {
     const { log, metrics } = this.#surroundings;
     const slot = this.arena.currentSlot;
+    this.#cloudSpeech = undefined;
     log.warn({ worker: this.#index, cause, atWorkOnLane: slot >= 0 }, "an audio worker is replaced");
     if (this.#lanes[slot]?.countDeath()) {
       metrics.lanesQuarantined.inc();

@@ -1,6 +1,8 @@
 /** What the main thread and an audio worker say to each other by message. Audio goes through the rings of their arena. */
+import type { SpeechAccount, SpeechProviderId } from "../kernel/config.ts";
 import type { ArenaLayout } from "./arena.ts";
 import type { SpeechWish } from "./lanes.ts";
+import type { OfflineEngine } from "./recogniser-commands.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
 
 /** What this machine can decode besides PCM. */
@@ -23,6 +25,7 @@ export interface AudioWorkerStart {
   readonly pcmBatchMs: number;
   /** Audio that has waited longer than this is left out, so that the session gets back to live. */
   readonly audioLagMs: number;
+  readonly speech: SpeechSetup;
   /** For tests: a frame with exactly these bytes ends the worker. */
   readonly poison: Uint8Array | undefined;
 }
@@ -63,8 +66,53 @@ export type AudioWorkerCommand =
   /** Work off what is in the ring, wait for pending words, answer `closed`; all within `drainMs`. */
   | (SlotCommand & { readonly kind: "close"; readonly drainMs: number })
   /** The way to a recogniser worker, or a new way to the one that has taken the place of a former. */
-  | { readonly kind: "recogniser"; readonly recogniserId: number; readonly port: MessagePort }
+  | {
+      readonly kind: "recogniser";
+      readonly recogniserId: number;
+      readonly engine: OfflineEngine;
+      readonly port: MessagePort;
+    }
   | ({ readonly kind: "fault" } & Fault);
+
+/** What is counted of speech by cloud providers. */
+export interface SpeechCount {
+  /**
+   * - `opened`: a connection was begun; `failed`: one failed, for `reason`.
+   * - `failed_over`: a stream went on with this provider instead of another; `rotated`: with a new connection to the same.
+   * - `skipped`: a stream that was hopelessly behind left audio out; `lost`: so many milliseconds of it.
+   */
+  readonly what: "opened" | "failed" | "failed_over" | "rotated" | "skipped" | "lost";
+  readonly provider: string;
+  readonly reason: string;
+  readonly by: number;
+}
+
+/** How one audio worker stands with one provider. */
+export interface SpeechProviderState {
+  readonly id: string;
+  readonly circuit: "closed" | "open" | "probing";
+  /** Connections, and streams that wait for one. */
+  readonly connections: number;
+  readonly waiting: number;
+}
+
+/** How speech by cloud providers fares in one audio worker. Sent every second. */
+export interface CloudSpeechReport {
+  readonly kind: "speech";
+  readonly providers: readonly SpeechProviderState[];
+  readonly counts: readonly SpeechCount[];
+  /** Audio received minus audio settled, of every stream that owes words. */
+  readonly lagsMs: readonly number[];
+  /** Streams that nobody serves at the moment. */
+  readonly unserved: number;
+}
+
+/** Who recognises speech, in this order, and by which accounts; their concurrency is that of one audio worker. */
+export interface SpeechSetup {
+  readonly order: readonly SpeechProviderId[];
+  readonly deepgram: SpeechAccount | undefined;
+  readonly assemblyai: SpeechAccount | undefined;
+}
 
 /** One thing that happened on a lane. Samples count from the session's first. */
 export type LaneReport =
@@ -79,5 +127,6 @@ export type AudioWorkerReport =
   | { readonly kind: "ready"; readonly codecs: AudioCodecs }
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
+  | CloudSpeechReport
   /** All that happened in one sweep, in order. */
   | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };

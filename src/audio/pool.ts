@@ -4,11 +4,11 @@ import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import { AudioWorkerHost, type AudioWorkerSurroundings } from "./audio-worker-host.ts";
-import type { AudioCodecs, Fault } from "./commands.ts";
+import type { AudioCodecs, CloudSpeechReport, Fault, SpeechProviderState } from "./commands.ts";
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
-import type { RecogniserFault } from "./recogniser-commands.ts";
+import type { OfflineEngine, RecogniserFault } from "./recogniser-commands.ts";
 import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
 
 export interface AudioPoolOptions {
@@ -39,8 +39,20 @@ export interface AudioPoolStats {
   readonly relays: number;
 }
 
-/** One is enough for the decoders of one machine; the pool itself works with any number. */
-const recogniserCount = 1;
+const circuitWords = {
+  closed: "in use",
+  open: "fails and is left alone",
+  probing: "is tried again",
+} as const;
+
+export interface SpeechStatus extends RecogniserStatus, CloudSpeechStatus {}
+
+export interface CloudSpeechStatus {
+  readonly providers: readonly SpeechProviderState[];
+  /** Streams that nobody serves at the moment. */
+  readonly unserved: number;
+}
+
 const tickMs = 250;
 const relayMs = 5;
 /** Longest fetching of decoded audio at a stretch: the main loop has other work. */
@@ -87,6 +99,7 @@ export class AudioPool implements AudioLanes {
       recents: this.#recents,
       fates: this.#fates,
       relay: (lane, active) => this.#relay(lane, active),
+      onCloudSpeech: (report) => this.#onCloudSpeech(report),
       connectRecognisers: (host) => {
         for (const id of this.#recognisers.keys()) this.#connect(host, id);
       },
@@ -95,10 +108,11 @@ export class AudioPool implements AudioLanes {
     for (let i = 0; i < config.audioWorkers; i++) {
       this.#workers.push(new AudioWorkerHost(i, layout, surroundings));
     }
-    for (let i = 0; i < recogniserCount && config.recogniser === "auto"; i++) {
+    for (const engine of offlineEngines(config)) {
       this.#recognisers.push(
         new RecogniserHost({
           ...options,
+          engine,
           onStarted: (host) => {
             for (const worker of this.#workers) this.#connect(worker, this.#recognisers.indexOf(host));
           },
@@ -147,10 +161,44 @@ export class AudioPool implements AudioLanes {
 
   recogniserStatus(): RecogniserStatus {
     const known = this.#recognisers.map((host) => host.status);
-    return (
-      known.find((status) => status.available) ??
-      known[0] ?? { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" }
-    );
+    if (known.length === 0) {
+      return { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" };
+    }
+    const detail = known.map((status) => status.detail).join("; ");
+    return { available: known.some((status) => status.available), detail };
+  }
+
+  /** Whether anybody recognises speech, in the cloud or on this machine, and who. */
+  speechStatus(): SpeechStatus {
+    const offline = this.recogniserStatus();
+    const { providers, unserved } = this.cloudSpeech();
+    const works = providers.filter(({ circuit }) => circuit === "closed");
+    const details = providers.map(({ id, circuit }) => `${id} ${circuitWords[circuit]}`);
+    return {
+      available: works.length > 0 || offline.available,
+      detail: [...details, offline.detail].join("; "),
+      providers,
+      unserved,
+    };
+  }
+
+  /** How the cloud providers of speech fare, over all workers: a circuit counts as closed where one worker's is. */
+  cloudSpeech(): CloudSpeechStatus {
+    const providers = new Map<string, SpeechProviderState>();
+    let unserved = 0;
+    for (const { cloudSpeech } of this.#workers) {
+      unserved += cloudSpeech?.unserved ?? 0;
+      for (const state of cloudSpeech?.providers ?? []) {
+        const known = providers.get(state.id);
+        providers.set(state.id, {
+          id: state.id,
+          circuit: known === undefined || state.circuit === "closed" ? state.circuit : known.circuit,
+          connections: state.connections + (known?.connections ?? 0),
+          waiting: state.waiting + (known?.waiting ?? 0),
+        });
+      }
+    }
+    return { providers: [...providers.values()], unserved };
   }
 
   /** Calls `changed` whenever `recogniserStatus()` may answer something else. */
@@ -207,9 +255,24 @@ export class AudioPool implements AudioLanes {
     for (const host of this.#workers) host.close();
   }
 
+  #onCloudSpeech({ counts, lagsMs }: CloudSpeechReport): void {
+    const { speechEvents, speechLag, speechConnections, speechUnserved } = this.#options.metrics;
+    for (const { what, provider, reason, by } of counts) speechEvents.inc({ what, provider, reason }, by);
+    for (const lagMs of lagsMs) speechLag.observe(lagMs / 1000);
+    const { providers, unserved } = this.cloudSpeech();
+    speechUnserved.set(unserved);
+    for (const { id, connections, waiting } of providers) {
+      speechConnections.set({ provider: id, state: "open" }, connections);
+      speechConnections.set({ provider: id, state: "waiting" }, waiting);
+    }
+  }
+
   #connect(host: AudioWorkerHost, recogniserId: number): void {
-    const port = this.#recognisers[recogniserId]?.connect();
-    if (port !== undefined) host.connectRecogniser(recogniserId, port);
+    const recogniser = this.#recognisers[recogniserId];
+    const port = recogniser?.connect();
+    if (recogniser !== undefined && port !== undefined) {
+      host.connectRecogniser(recogniserId, recogniser.engine, port);
+    }
   }
 
   #relay(lane: Lane, active: boolean): void {
@@ -254,4 +317,16 @@ export class AudioPool implements AudioLanes {
 
 function noFates(): FrameFates {
   return { accepted: 0, refused: 0, oversized: 0, empty: 0, unwanted: 0, quarantined: 0, closed: 0 };
+}
+
+/** The offline recognisers that the settings want, in their order: one thread each is enough for one machine. */
+function offlineEngines({ speech, sherpaModel, recogniser }: Config): OfflineEngine[] {
+  const wantsSherpa = speech.includes("sherpa") && sherpaModel !== undefined;
+  const engines = new Set(
+    speech.filter((id): id is OfflineEngine => id === "sherpa" || id === "pocketsphinx"),
+  );
+  if (!wantsSherpa) engines.delete("sherpa");
+  if (recogniser === "off") engines.delete("pocketsphinx");
+  else engines.add("pocketsphinx");
+  return [...engines];
 }

@@ -18,12 +18,17 @@ export interface RecogniserFault {
   readonly ms: number;
 }
 
+/** What recognises offline: the embedded recogniser, or sherpa with a model of the operator's. */
+export type OfflineEngine = "pocketsphinx" | "sherpa";
+
 /** Main to recogniser worker. The first message is `start`; each audio worker then gets a port by `connect`. */
 export type RecogniserCommand =
   | {
       readonly kind: "start";
       /** Int32Array of `heartbeatWords`. */
       readonly heartbeat: SharedArrayBuffer;
+      /** What recognises; the embedded recogniser where it is absent. */
+      readonly engine?: OfflineEngine;
       readonly modelDir: string;
       readonly decoders: number;
       readonly utteranceQueue: number;

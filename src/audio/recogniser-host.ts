@@ -5,6 +5,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import { SupervisedWorker } from "../kernel/supervised-worker.ts";
 import {
   heartbeatWords,
+  type OfflineEngine,
   type RecogniserCommand,
   type RecogniserFault,
   type RecogniserReport,
@@ -23,15 +24,18 @@ const abandonMs = 5_000;
 
 /** One recogniser worker as the main thread sees it. */
 export class RecogniserHost {
+  readonly engine: OfflineEngine;
   readonly #options: RecogniserHostOptions;
   readonly #worker: SupervisedWorker;
   readonly #stopped = Promise.withResolvers<void>();
   #heartbeat = newHeartbeat();
-  #status: RecogniserStatus = { available: false, detail: "pocketsphinx, en-US: loading its model" };
+  #status: RecogniserStatus;
   #closing: Promise<void> | undefined;
 
   constructor(options: RecogniserHostOptions) {
     this.#options = options;
+    this.engine = options.engine;
+    this.#status = { available: false, detail: `${this.engine}, en-US: loading its model` };
     const { clock, log, metrics, config } = options;
     this.#worker = new SupervisedWorker({
       kind: "recogniser",
@@ -110,7 +114,8 @@ export class RecogniserHost {
     const start: RecogniserCommand = {
       kind: "start",
       heartbeat: this.#heartbeat.buffer,
-      modelDir: config.recogniserModel,
+      engine: this.engine,
+      modelDir: this.engine === "sherpa" ? (config.sherpaModel ?? "") : config.recogniserModel,
       decoders: config.decoders,
       utteranceQueue: config.limits.utteranceQueue,
       interimMs: config.limits.interimMs,
@@ -144,6 +149,7 @@ export class RecogniserHost {
 }
 
 export interface RecogniserHostOptions {
+  readonly engine: OfflineEngine;
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Logger;

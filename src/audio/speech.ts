@@ -23,6 +23,10 @@ export interface Transcript {
   /** 0 to 1. */
   readonly confidence?: number;
   readonly words?: readonly Word[];
+  /** Tells the speakers of a session apart, where the provider does. */
+  readonly speaker?: string;
+  /** BCP 47 tag of the language that was heard, where the provider tells. */
+  readonly detectedLanguage?: string;
   readonly provider: string;
 }
 

@@ -2,6 +2,22 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { type Limits, limits } from "./limits.ts";
 
+/** Who can recognise speech. */
+export const speechProviderIds = ["deepgram", "assemblyai", "sherpa", "pocketsphinx"] as const;
+export type SpeechProviderId = (typeof speechProviderIds)[number];
+
+/** An account with a cloud provider of speech. */
+export interface SpeechAccount {
+  /** Undefined: the service is one of the operator's own that asks for none. */
+  readonly key: string | undefined;
+  /** Undefined: the provider's own. */
+  readonly url: string | undefined;
+  /** Undefined: the provider's own choice. */
+  readonly model: string | undefined;
+  /** Connections at one time, of the whole server. */
+  readonly concurrency: number;
+}
+
 /** What the operator decides. Made once at the start from environment variables named `BROWLINE_...`. */
 export interface Config {
   readonly host: string;
@@ -23,6 +39,12 @@ export interface Config {
   readonly recogniserModel: string;
   /** Utterances that the offline recogniser may decode at one time. */
   readonly decoders: number;
+  /** Who recognises speech, in order of preference. */
+  readonly speech: readonly SpeechProviderId[];
+  readonly deepgram: SpeechAccount | undefined;
+  readonly assemblyai: SpeechAccount | undefined;
+  /** Folder of a model for sherpa-onnx. */
+  readonly sherpaModel: string | undefined;
   readonly opus: "auto" | "libopus" | "opusscript";
   readonly microphoneWithoutGlasses: boolean;
   /** Whether the dashboard shows something while no dashboard app runs. */
@@ -48,7 +70,7 @@ interface Setting<Value> {
 
 /** Its value is not to be repeated in messages. */
 function isSecret(name: string): boolean {
-  return name.endsWith("SECRET") || name.endsWith("TOKEN");
+  return /SECRET$|TOKEN$|DEEPGRAM_KEY$|ASSEMBLYAI_KEY$/.test(name);
 }
 
 function setting<Value>(
@@ -98,6 +120,30 @@ function url(value: string): Parsed<string | undefined> {
 /** An IPv6 address may come in the brackets that it has in a URL. */
 function host(value: string): Parsed<string> {
   return { value: value.replace(/^\[(.*)\]$/, "$1") };
+}
+
+function socketUrl(...schemes: string[]): (text: string) => Parsed<string | undefined> {
+  return (value) => {
+    if (value === "") return { value: undefined };
+    const scheme = URL.canParse(value) ? new URL(value).protocol : "";
+    return schemes.includes(`${scheme}//`) && !/[?#]/.test(value)
+      ? { value: value.replace(/\/+$/, "") }
+      : { problem: `a ${schemes.join(" or ")} address without query and fragment` };
+  };
+}
+
+/** Sent in a header: anything but visible characters would break it. */
+function key(value: string): Parsed<string | undefined> {
+  return /^[!-~]*$/.test(value) ? optional(value) : { problem: "a key without spaces" };
+}
+
+function providers(value: string): Parsed<SpeechProviderId[] | undefined> {
+  if (value === "") return { value: undefined };
+  const named = value.split(",").map((name) => name.trim());
+  const known = speechProviderIds.filter((id) => named.includes(id));
+  return known.length === named.length
+    ? { value: known.sort((a, b) => named.indexOf(a) - named.indexOf(b)) }
+    : { problem: `a list of ${speechProviderIds.join(", ")}, each once` };
 }
 
 /** At least 16 characters: HS256 with a guessable secret is no protection. */
@@ -167,6 +213,40 @@ const settings = {
     "Folder of the recogniser's model",
     text,
   ),
+  speech: setting(
+    "SPEECH",
+    "",
+    "Speech providers in order, such as deepgram,assemblyai,pocketsphinx; else those with a key, then the offline ones",
+    providers,
+  ),
+  deepgramKey: setting("DEEPGRAM_KEY", "", "API key of Deepgram", key),
+  deepgramUrl: setting(
+    "DEEPGRAM_URL",
+    "",
+    "Address of a Deepgram of your own, which may need no key",
+    socketUrl("ws://", "wss://"),
+  ),
+  deepgramModel: setting("DEEPGRAM_MODEL", "nova-3", "Deepgram's model: a Nova or a Flux one", text),
+  deepgramConcurrency: setting(
+    "DEEPGRAM_CONCURRENCY",
+    "100",
+    "Connections to Deepgram at one time",
+    whole(1, 100_000),
+  ),
+  assemblyaiKey: setting("ASSEMBLYAI_KEY", "", "API key of AssemblyAI", key),
+  assemblyaiUrl: setting(
+    "ASSEMBLYAI_URL",
+    "",
+    "Another address of AssemblyAI's streaming, with its path",
+    socketUrl("wss://"),
+  ),
+  assemblyaiConcurrency: setting(
+    "ASSEMBLYAI_CONCURRENCY",
+    "100",
+    "Connections to AssemblyAI at one time",
+    whole(1, 100_000),
+  ),
+  sherpaModel: setting("SHERPA_MODEL", "", "Folder of a streaming model for sherpa-onnx", optional),
   decoders: setting("DECODERS", "4", "Utterances that the recogniser decodes at one time", whole(1, 32)),
   opus: setting(
     "OPUS",
@@ -262,6 +342,35 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if ((v.tlsCert === undefined) !== (v.tlsKey === undefined)) {
     problems.push("BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together");
   }
+  const deepgram = (v.deepgramKey ?? v.deepgramUrl) !== undefined && {
+    key: v.deepgramKey,
+    url: v.deepgramUrl,
+    model: v.deepgramModel,
+    concurrency: v.deepgramConcurrency,
+  };
+  const assemblyai = v.assemblyaiKey !== undefined && {
+    key: v.assemblyaiKey,
+    url: v.assemblyaiUrl,
+    model: undefined,
+    concurrency: v.assemblyaiConcurrency,
+  };
+  const able: Record<SpeechProviderId, unknown> = {
+    deepgram,
+    assemblyai,
+    sherpa: v.sherpaModel,
+    pocketsphinx: v.recogniser === "auto",
+  };
+  const remedies: Record<SpeechProviderId, string> = {
+    deepgram: "BROWLINE_DEEPGRAM_KEY or BROWLINE_DEEPGRAM_URL",
+    assemblyai: "BROWLINE_ASSEMBLYAI_KEY",
+    sherpa: "BROWLINE_SHERPA_MODEL",
+    pocketsphinx: "BROWLINE_RECOGNISER to be auto",
+  };
+  for (const id of v.speech ?? []) {
+    if (!able[id]) problems.push(`BROWLINE_SPEECH names ${id}, which needs ${remedies[id]}`);
+  }
+  const speech = v.speech ?? speechProviderIds.filter((id) => able[id]);
+  const isCloud = speech.includes("deepgram") || speech.includes("assemblyai");
   if (v.port !== 0 && v.port === v.livezPort) {
     problems.push("BROWLINE_PORT and BROWLINE_LIVEZ_PORT cannot be the same");
   }
@@ -278,9 +387,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     logLevel: v.logLevel,
     logFormat: v.logFormat,
     audioWorkers: v.audioWorkers || Math.max(1, availableParallelism() - 1),
-    recogniser: v.recogniser,
+    recogniser: speech.includes("pocketsphinx") ? v.recogniser : "off",
     recogniserModel: v.recogniserModel,
     decoders: v.decoders,
+    speech,
+    deepgram: deepgram !== false && speech.includes("deepgram") ? deepgram : undefined,
+    assemblyai: assemblyai !== false && speech.includes("assemblyai") ? assemblyai : undefined,
+    sherpaModel: v.sherpaModel,
     opus: v.opus,
     microphoneWithoutGlasses: v.microphoneWithoutGlasses,
     builtInDashboard: v.builtInDashboard,
@@ -289,6 +402,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     metrics: v.metrics,
     limits: {
       ...limits,
+      recentAudioMs: isCloud ? limits.cloudRecentAudioMs : limits.recentAudioMs,
       maxSessions: v.maxSessions,
       sessionGraceMs: v.sessionGraceMs,
       displayIntervalMs: v.displayIntervalMs,

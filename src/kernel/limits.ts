@@ -222,6 +222,11 @@ export const limits = {
   /** What one such frame of PCM makes of batches has to fit as well. */
   pcmRingBytes: 128 * 1024,
   recentAudioMs: 10_000,
+  /**
+   * The same where cloud providers recognise: what can be played again after they fail, and the longest that speech may be
+   * behind. 960 KB a session, while somebody listens to it.
+   */
+  cloudRecentAudioMs: 30_000,
   /** A lane that nobody has listened to for this long lends its recent audio to others. */
   recentIdleMs: 30_000,
   /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** What has been counted since somebody read. */
 export interface Tally {
@@ -110,6 +110,26 @@ export class Metrics {
     "cause",
   ]);
   readonly transcripts = this.#counter("browline_transcripts_total", "Transcripts produced", ["kind"]);
+  readonly speechEvents = this.#counter(
+    "browline_speech_events_total",
+    "Connections to speech providers opened, failed and rotated, fail-overs, and audio skipped (times, milliseconds)",
+    ["what", "provider", "reason"],
+  );
+  readonly speechConnections = this.#gauge(
+    "browline_speech_connections",
+    "Connections to speech providers, and streams that wait for one",
+    ["provider", "state"],
+  );
+  readonly speechUnserved = this.#gauge(
+    "browline_speech_streams_unserved",
+    "Streams of speech that no provider serves at the moment",
+  );
+  readonly speechLag = new Histogram({
+    name: "browline_speech_lag_seconds",
+    help: "Audio received minus audio recognised, of streams that owe words, looked at every second",
+    buckets: [0.5, 1, 2, 4, 8, 16, 30],
+    registers: [this.registry],
+  });
   readonly voiceCommands = this.#counter(
     "browline_voice_commands_total",
     "Spoken commands for apps, and those not obeyed because they were in doubt",
@@ -149,7 +169,7 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name, help, registers: [this.registry] });
+  #gauge<Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Gauge<Label> {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
   }
 }

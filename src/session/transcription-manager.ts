@@ -100,11 +100,11 @@ export class TranscriptionManager {
       isFinal: transcript.isFinal,
       utteranceId: transcript.utteranceId,
       transcribeLanguage: language,
-      detectedLanguage: language,
+      detectedLanguage: transcript.detectedLanguage ?? language,
       startTime: startMs,
       endTime: endMs,
       duration: endMs - startMs,
-      speakerId: "0",
+      speakerId: transcript.speaker ?? "0",
       ...(transcript.confidence === undefined ? {} : { confidence: transcript.confidence }),
       provider: transcript.provider,
     });

@@ -37,7 +37,11 @@ beforeEach(() => {
     voice: { speak: async () => ({ kind: "failed", detail: "no voice" }) },
     address,
     photos: new ExpectedPhotos(world.clock, address, tokenSecret),
-    health: () => ({ speech: { available: true, detail: "" }, codecs: ["pcm"], degraded: [] }),
+    health: () => ({
+      speech: { available: true, detail: "", providers: [], unserved: 0 },
+      codecs: ["pcm"],
+      degraded: [],
+    }),
   });
 });
 afterEach(async () => {

@@ -50,7 +50,7 @@ describe("what anybody may ask", () => {
 
   test("/health is 200 while the server takes connections, and tells what is missing", async () => {
     gateway.health = {
-      speech: { available: false, detail: "libpocketsphinx is not installed" },
+      speech: { available: false, detail: "libpocketsphinx is not installed", providers: [], unserved: 0 },
       codecs: ["pcm", "opus"],
       degraded: ["speech is off"],
     };
@@ -62,7 +62,7 @@ describe("what anybody may ask", () => {
       timestamp: "2026-01-01T00:00:00.000Z",
       sessions: { activeCount: 1 },
       uptime: 0,
-      speech: { available: false, detail: "libpocketsphinx is not installed" },
+      speech: { available: false, detail: "libpocketsphinx is not installed", providers: [], unserved: 0 },
       codecs: ["pcm", "opus"],
       degraded: ["speech is off"],
     });

@@ -9,6 +9,29 @@ describe("the settings", () => {
     expect(config.limits.sessionGraceMs).toBe(30_000);
   });
 
+  test("use the speech providers that have a key, then the offline ones, or those named in their order", () => {
+    expect(loadConfig({}).speech).toEqual(["pocketsphinx"]);
+    expect(loadConfig({}).limits.recentAudioMs).toBe(10_000);
+    const keys = { BROWLINE_DEEPGRAM_KEY: "k1", BROWLINE_ASSEMBLYAI_KEY: "k2" };
+    const both = loadConfig(keys);
+    expect(both.speech).toEqual(["deepgram", "assemblyai", "pocketsphinx"]);
+    expect(both.limits.recentAudioMs).toBe(30_000);
+    const chosen = loadConfig({ ...keys, BROWLINE_SPEECH: "assemblyai, deepgram" });
+    expect(chosen).toMatchObject({ speech: ["assemblyai", "deepgram"], recogniser: "off" });
+    expect(loadConfig({ BROWLINE_DEEPGRAM_URL: "ws://127.0.0.1:1" }).deepgram?.key).toBeUndefined();
+  });
+
+  test("refuse a speech provider that is unknown or lacks its key, and keep keys out of messages", () => {
+    expect(() => loadConfig({ BROWLINE_SPEECH: "deepgram" })).toThrow(
+      "BROWLINE_SPEECH names deepgram, which needs BROWLINE_DEEPGRAM_KEY",
+    );
+    expect(() => loadConfig({ BROWLINE_SPEECH: "siri" })).toThrow("BROWLINE_SPEECH");
+    const load = () =>
+      loadConfig({ BROWLINE_DEEPGRAM_KEY: "not a key", BROWLINE_ASSEMBLYAI_KEY: "nor this" });
+    expect(load).toThrow('BROWLINE_DEEPGRAM_KEY is "...", but takes a key without spaces');
+    expect(load).not.toThrow("nor this");
+  });
+
   test("override the limits they stand for", () => {
     const config = loadConfig({ BROWLINE_SESSION_GRACE_MS: "60000", BROWLINE_DISPLAY_INTERVAL_MS: "300" });
     expect(config.limits).toMatchObject({ sessionGraceMs: 60_000, displayIntervalMs: 300 });

@@ -40,7 +40,11 @@ export class HeardLane implements LaneListener {
 export async function startPool(options: {
   readonly workers?: number;
   readonly recogniser?: "auto" | "off";
+  /** Folder of a model for sherpa. */
+  readonly sherpaModel?: string;
   readonly limits?: Partial<Limits>;
+  /** More settings, as in the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }) {
   const clock = new SystemClock((error) => {
     throw error;
@@ -49,6 +53,8 @@ export async function startPool(options: {
   const loaded = loadConfig({
     BROWLINE_AUDIO_WORKERS: String(options.workers ?? 1),
     BROWLINE_RECOGNISER: options.recogniser ?? "off",
+    ...(options.sherpaModel !== undefined && { BROWLINE_SHERPA_MODEL: options.sherpaModel }),
+    ...options.env,
   });
   const config = { ...loaded, limits: { ...loaded.limits, maxSessions: 64, ...options.limits } };
   const log = createLog({ level: "silent", format: "json" });

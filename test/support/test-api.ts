@@ -50,7 +50,7 @@ type Described = Readonly<
 export class TestApi {
   readonly world: FakeWorld;
   health: HealthReport = {
-    speech: { available: true, detail: "a recogniser" },
+    speech: { available: true, detail: "a recogniser", providers: [], unserved: 0 },
     codecs: ["pcm", "opus", "lc3"],
     degraded: [],
   };

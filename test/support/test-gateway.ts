@@ -28,7 +28,7 @@ export class TestGateway {
   readonly tokenSecret = tokenSecret;
   readonly voice: Voice;
   health: HealthReport = {
-    speech: { available: true, detail: "a recogniser" },
+    speech: { available: true, detail: "a recogniser", providers: [], unserved: 0 },
     codecs: ["pcm", "opus", "lc3"],
     degraded: [],
   };

@@ -163,7 +163,19 @@ describe("the apps command", () => {
 
 describe("every command", () => {
   const commands = [
-    ...["start", "demo", "glasses", "captions", "token", "apps", "test", "proof", "check", "bench"],
+    ...[
+      "start",
+      "demo",
+      "glasses",
+      "captions",
+      "token",
+      "apps",
+      "speech-check",
+      "test",
+      "proof",
+      "check",
+      "bench",
+    ],
   ];
 
   test.each(commands.flatMap((command) => [[command, "--help"] as const, [command, "-h"] as const]))(

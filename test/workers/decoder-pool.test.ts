@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { DecodedWord, Decoder } from "../../workers/pocketsphinx/decoder.ts";
+import { Decoder } from "../../workers/pocketsphinx/decoder.ts";
 import { DecoderPool } from "../../workers/pocketsphinx/decoder-pool.ts";
 import { loadLibrary } from "../../workers/pocketsphinx/library.ts";
 import { findModel } from "../../workers/pocketsphinx/model.ts";
+import type { DecodedWord, SpeechDecoder } from "../../workers/stt/speech-decoder.ts";
 import { modelDir } from "../support/recogniser-thread.ts";
 import { goForward } from "../support/speech-fixtures.ts";
 
@@ -11,12 +12,16 @@ setDefaultTimeout(60_000);
 let pool: DecoderPool;
 
 beforeAll(() => {
-  pool = new DecoderPool(loadLibrary(), findModel(modelDir), 2);
+  const [library, model] = [loadLibrary(), findModel(modelDir)];
+  pool = new DecoderPool(
+    (sibling) => new Decoder(library, model, sibling instanceof Decoder ? sibling : undefined),
+    2,
+  );
 });
 
 afterAll(() => pool.close());
 
-function decode(decoder: Decoder, pcm: Int16Array, mean?: Float32Array) {
+function decode(decoder: SpeechDecoder, pcm: Int16Array, mean?: Float32Array) {
   decoder.startStream(mean);
   decoder.startUtterance();
   decoder.process(pcm);

@@ -1,26 +1,26 @@
-import { Decoder, type Model } from "./decoder.ts";
-import type { Library } from "./library.ts";
+import type { SpeechDecoder } from "../stt/speech-decoder.ts";
+
+/** Makes one decoder, which may take long. `sibling`: one of the same pool to share memory with. */
+export type LoadDecoder = (sibling: SpeechDecoder | undefined) => SpeechDecoder;
 
 /** Decoders that may fail in service before no more are loaded: a broken model must not be loaded over and over. */
 const maxFailures = 8;
 
 /**
- * The decoders of one thread. Each costs about 70 MB and half a second to load, so the first is loaded at once and the
- * others when they are wanted; all share one language model.
+ * The decoders of one thread. Each may cost as much as 70 MB and half a second to load, so the first is loaded at once
+ * and the others when they are wanted.
  */
 export class DecoderPool {
-  readonly #library: Library;
-  readonly #model: Model;
+  readonly #loadDecoder: LoadDecoder;
   readonly #size: number;
-  readonly #decoders: Decoder[] = [];
-  readonly #free: Decoder[] = [];
+  readonly #decoders: SpeechDecoder[] = [];
+  readonly #free: SpeechDecoder[] = [];
   #growthFailed = false;
   #failures = 0;
 
   /** @throws when the model cannot be loaded. */
-  constructor(library: Library, model: Model, size: number) {
-    this.#library = library;
-    this.#model = model;
+  constructor(load: LoadDecoder, size: number) {
+    this.#loadDecoder = load;
     this.#size = size;
     this.#load();
   }
@@ -50,11 +50,11 @@ export class DecoderPool {
   }
 
   /** A decoder for one utterance, or undefined when all loaded ones are out. Give it back with `release`. */
-  lease(): Decoder | undefined {
+  lease(): SpeechDecoder | undefined {
     return this.#free.pop();
   }
 
-  release(decoder: Decoder): void {
+  release(decoder: SpeechDecoder): void {
     if (this.#decoders.includes(decoder) && !this.#free.includes(decoder)) this.#free.push(decoder);
   }
 
@@ -71,7 +71,7 @@ export class DecoderPool {
   }
 
   /** Takes a decoder out of service after it failed, and frees it. Another may be loaded in its place. */
-  discard(decoder: Decoder): void {
+  discard(decoder: SpeechDecoder): void {
     const at = this.#decoders.indexOf(decoder);
     if (at < 0) return;
     this.#decoders.splice(at, 1);
@@ -87,7 +87,7 @@ export class DecoderPool {
   }
 
   #load(): void {
-    const decoder = new Decoder(this.#library, this.#model, this.#decoders[0]);
+    const decoder = this.#loadDecoder(this.#decoders[0]);
     this.#decoders.push(decoder);
     this.#free.push(decoder);
   }

@@ -1,4 +1,5 @@
 import { ptr } from "bun:ffi";
+import type { DecodedWord, SpeechDecoder } from "../stt/speech-decoder.ts";
 import { CepstralMean } from "./cepstral-mean.ts";
 import { type Library, type NativePointer, nativeText, parseOptions } from "./library.ts";
 
@@ -26,22 +27,13 @@ export interface Model {
   readonly initialMean: readonly number[];
 }
 
-/** A word of a hypothesis. Samples count from the last `startStream`. */
-export interface DecodedWord {
-  readonly text: string;
-  readonly startSample: number;
-  readonly endSample: number;
-  /** Posterior probability, 0 to 1; only of use once the utterance has ended. */
-  readonly confidence: number;
-}
-
 type DecoderState = "idle" | "streaming" | "utterance" | "freed";
 
 /**
  * One native decoder. The library crashes or silently does nothing when its calls come in the wrong order, so the state
  * is tracked here and a wrong call throws. All calls block: a chunk of 20 ms takes about 4 ms, ending an utterance up to 65.
  */
-export class Decoder {
+export class Decoder implements SpeechDecoder {
   readonly #library: Library;
   readonly #native: NativePointer;
   readonly #mean: CepstralMean | undefined;

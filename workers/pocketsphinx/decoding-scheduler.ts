@@ -1,5 +1,5 @@
 import { sampleRate } from "../../src/audio/recent-audio.ts";
-import type { Decoder } from "./decoder.ts";
+import type { SpeechDecoder } from "../stt/speech-decoder.ts";
 import type { DecoderPool } from "./decoder-pool.ts";
 import type { RecogniserStream } from "./recogniser-stream.ts";
 
@@ -111,7 +111,7 @@ export class DecodingScheduler {
     this.#waiting.push(stream);
   }
 
-  #begin(entry: Entry, decoder: Decoder): void {
+  #begin(entry: Entry, decoder: SpeechDecoder): void {
     entry.movedAt = performance.now();
     this.#decoding.push(entry.stream);
     this.#starved = 0;
@@ -210,7 +210,7 @@ export class DecodingScheduler {
   }
 
   /** One native decoder that fails must not take the others' speech with it. */
-  #guard(stream: RecogniserStream, run: () => void, fresh?: Decoder): void {
+  #guard(stream: RecogniserStream, run: () => void, fresh?: SpeechDecoder): void {
     try {
       run();
     } catch (error) {

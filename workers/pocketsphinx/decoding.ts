@@ -1,7 +1,7 @@
 import { samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { StreamReport } from "../../src/audio/recogniser-commands.ts";
 import type { Word } from "../../src/audio/speech.ts";
-import type { DecodedWord, Decoder } from "./decoder.ts";
+import type { DecodedWord, SpeechDecoder } from "../stt/speech-decoder.ts";
 
 /** A final that nobody has seen an interim of is dropped below this mean word posterior. */
 const leastConfidence = 0.2;
@@ -28,7 +28,7 @@ export type Heard =
 
 /** One stream's time with a decoder: feeds it, sees where utterances end, and reports what they say. */
 export class Decoding {
-  readonly decoder: Decoder;
+  readonly decoder: SpeechDecoder;
   readonly #settings: DecodingSettings;
   readonly #report: (spoken: Spoken) => void;
   /** Session sample that the decoder counts from. */
@@ -49,7 +49,7 @@ export class Decoding {
    * @param lastEnd no word is placed before it: times never run backwards within a session.
    */
   constructor(
-    decoder: Decoder,
+    decoder: SpeechDecoder,
     mean: Float32Array | undefined,
     from: number,
     lastEnd: number,

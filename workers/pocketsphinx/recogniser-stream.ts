@@ -1,6 +1,6 @@
 import { type RecentAudio, sampleRate } from "../../src/audio/recent-audio.ts";
 import type { StreamReport } from "../../src/audio/recogniser-commands.ts";
-import type { Decoder } from "./decoder.ts";
+import type { SpeechDecoder } from "../stt/speech-decoder.ts";
 import { Decoding, type DecodingSettings } from "./decoding.ts";
 import { VoiceSegments } from "./voice-segments.ts";
 
@@ -147,7 +147,7 @@ export class RecogniserStream {
   }
 
   /** Takes a decoder for the first waiting segment. */
-  begin(decoder: Decoder): void {
+  begin(decoder: SpeechDecoder): void {
     const start = this.#segments.first?.start ?? this.#cursor;
     this.#cursor = Math.max(start, this.#segments.settled);
     this.#state = { kind: "decoding", decoding: this.#decodeWith(decoder) };
@@ -179,7 +179,7 @@ export class RecogniserStream {
   }
 
   /** Gives the decoder back, with what it heard so far turned into a final. Voice that goes on stays marked. */
-  yieldDecoder(): Decoder | undefined {
+  yieldDecoder(): SpeechDecoder | undefined {
     if (this.#state.kind !== "decoding") return undefined;
     const { decoding } = this.#state;
     const { inSpeech } = decoding;
@@ -195,7 +195,7 @@ export class RecogniserStream {
   }
 
   /** Gives the decoder back without a word about what it heard. */
-  dropDecoder(): Decoder | undefined {
+  dropDecoder(): SpeechDecoder | undefined {
     if (this.#state.kind !== "decoding") return undefined;
     const { decoder } = this.#state.decoding;
     decoder.endStream();
@@ -204,7 +204,7 @@ export class RecogniserStream {
   }
 
   /** The decoder has failed: gives it up without touching it, and skips what it was hearing. */
-  abandonDecoder(): Decoder | undefined {
+  abandonDecoder(): SpeechDecoder | undefined {
     if (this.#state.kind !== "decoding") return undefined;
     const { decoder } = this.#state.decoding;
     this.#state = { kind: "idle" };
@@ -213,7 +213,7 @@ export class RecogniserStream {
     return decoder;
   }
 
-  #decodeWith(decoder: Decoder): Decoding {
+  #decodeWith(decoder: SpeechDecoder): Decoding {
     return new Decoding(decoder, this.#mean, this.#cursor, this.#lastEnd, this.#settings, (spoken) =>
       this.#post({ ...spoken, streamId: this.id }),
     );

@@ -1,3 +1,4 @@
+import type { SpeechWish } from "../../src/audio/lanes.ts";
 import { type RecentAudio, samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { SpeechState, Transcript } from "../../src/audio/speech.ts";
 import { limits } from "../../src/kernel/limits.ts";
@@ -46,6 +47,7 @@ export class LaneSpeech {
   /** Where a stream of a language opened again may start: what came before belongs to the former one. */
   readonly #leftAt = new Map<string, number>();
   #opened = 0;
+  #heardUntil = 0;
   #voice: Voice | undefined;
   /** What the lane's former thread had heard and not settled. */
   #inherited: { readonly start: number; readonly end: number } | undefined;
@@ -68,12 +70,17 @@ export class LaneSpeech {
   }
 
   /** Opens streams for new languages and closes those no longer wanted. A language nobody serves is reported `off`. */
-  setLanguages(languages: readonly string[]): void {
+  setLanguages(languages: readonly string[], wishes: readonly SpeechWish[] = []): void {
     if (this.#closed !== undefined) return;
     const wanted = new Set(languages);
     for (const language of [...this.#streams.keys()]) if (!wanted.has(language)) this.#drop(language);
     this.#unserved.clear();
-    for (const language of wanted) if (!this.#streams.has(language)) this.#open(language);
+    for (const language of wanted) {
+      const wish = wishes.find((each) => each.language === language);
+      const known = this.#streams.get(language);
+      if (known === undefined) this.#open(language, wish);
+      else if (wish !== undefined) known.stream.setWish?.(wish);
+    }
     if (this.#streams.size > 0) this.#inherited = undefined;
     this.#reportState();
   }
@@ -84,6 +91,7 @@ export class LaneSpeech {
   }
 
   audioUntil(sample: number): void {
+    this.#heardUntil = sample;
     for (const { stream } of this.#streams.values()) stream.audioUntil(sample);
     this.#settleRecent(sample);
   }
@@ -109,7 +117,7 @@ export class LaneSpeech {
     this.#recent.settle(this.#recent.written);
   }
 
-  #open(language: string): void {
+  #open(language: string, wish: SpeechWish | undefined): void {
     const provider = this.#providers.find((candidate) => candidate.supports(language));
     if (provider === undefined) {
       this.#unserved.set(language, `no speech provider serves ${language}`);
@@ -126,7 +134,10 @@ export class LaneSpeech {
     const track = new UtteranceTrack(language, provider.id);
     const streamId = `${this.#laneId}/${language}/${this.#opened++}`;
     const sink = { onEvent: (event: SpeechEvent) => this.#receive(opened, event) };
-    const stream = provider.open({ streamId, language, recent: this.#recent, fromSample }, sink);
+    const stream = provider.open(
+      { streamId, language, recent: this.#recent, fromSample, ...(wish && { wish }) },
+      sink,
+    );
     const opened: LanguageStream = { stream, track, state: undefined, settled: fromSample };
     this.#streams.set(language, opened);
     if (this.#inherited !== undefined) {
@@ -165,6 +176,8 @@ export class LaneSpeech {
       case "settled":
         from.settled = Math.max(from.settled, event.sample);
         this.#show(from.track.settle(event.sample));
+        // At once: what a successor of this thread heard again would be said twice.
+        this.#settleRecent(this.#heardUntil);
         return;
       case "lost":
         if (!this.#silenced) this.#report({ kind: "lost", samples: event.samples });
@@ -211,10 +224,15 @@ export class LaneSpeech {
     const voice = this.#voice;
     let settled = sample - (voice?.end === undefined && voice !== undefined ? 0 : prerollSamples);
     for (const stream of this.#streams.values()) {
-      if (voice === undefined || stream.state?.state === "off") continue;
+      if (voice === undefined || (stream.state?.state === "off" && !stream.stream.keepsBacklog)) continue;
       const owes = voice.end === undefined || stream.settled < voice.end;
       if (owes) settled = Math.min(settled, stream.settled);
     }
+    // Words that are in a final already do not belong to the pre-roll of what comes next.
+    const heard = Math.min(...[...this.#streams.values()].map((stream) => stream.settled), sample);
+    if (this.#streams.size > 0) settled = Math.max(settled, heard);
+    // At 0 a successor would take the audio for such that nobody has listened to.
+    if (this.#streams.size > 0) settled = Math.max(1, settled);
     if (settled > this.#recent.settled) this.#recent.settle(settled);
   }
 }

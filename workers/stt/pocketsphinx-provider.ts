@@ -1,4 +1,4 @@
-import type { StreamCommand, StreamReport } from "../../src/audio/recogniser-commands.ts";
+import type { OfflineEngine, StreamCommand, StreamReport } from "../../src/audio/recogniser-commands.ts";
 import { VoiceSegments } from "../pocketsphinx/voice-segments.ts";
 import type {
   SpeechEvent,
@@ -8,21 +8,23 @@ import type {
   SpeechStreamOptions,
 } from "./provider.ts";
 
-/** English is what the embedded model knows; `auto` gets it as the best there is. */
+/** English is what the offline models know; `auto` gets it as the best there is. */
 const languages: readonly string[] = ["en-US", "auto"];
 
 /**
- * The embedded recogniser, seen from an audio worker: a thin end of the port to the recogniser's thread. All decoding
+ * An offline recogniser, seen from an audio worker: a thin end of the port to the recogniser's thread. All decoding
  * and all queueing happen over there. When that thread is replaced, `attach` opens every stream again from where its
  * speech was settled.
  */
 export class PocketsphinxProvider implements SpeechProvider {
-  readonly id = "pocketsphinx";
+  readonly id: OfflineEngine;
   readonly #streams = new Map<string, PocketsphinxStream>();
   #port: MessagePort | undefined;
   #availability: { readonly available: boolean; readonly detail: string } | undefined;
 
-  constructor(port: MessagePort) {
+  /** @param id which engine works in the thread at the other end of the port. */
+  constructor(port: MessagePort, id: OfflineEngine = "pocketsphinx") {
+    this.id = id;
     this.attach(port);
   }
 

@@ -6,6 +6,7 @@
  * One clock: samples of the session's decoded audio at 16 kHz, counted from the session's first.
  */
 
+import type { SpeechWish } from "../../src/audio/lanes.ts";
 import type { RecentAudio } from "../../src/audio/recent-audio.ts";
 import type { Word } from "../../src/audio/speech.ts";
 
@@ -25,6 +26,8 @@ export interface SpeechStreamOptions {
   readonly recent: RecentAudio;
   /** First sample that is of interest. */
   readonly fromSample: number;
+  /** How to listen, where a provider can be told more than the language. */
+  readonly wish?: SpeechWish;
 }
 
 /** One listening stream of one session in one language. No call blocks or throws. */
@@ -35,6 +38,10 @@ export interface SpeechStream {
   audioUntil(sample: number): void;
   /** The speech has ended before `sample`: finalise what is pending. */
   voiceEnd(sample: number): void;
+  /** Who wants the language, and how, has changed: holds from the next connection on. */
+  setWish?(wish: SpeechWish): void;
+  /** Whether audio is still owed while the state is `off`: what could not be recognised yet will be. */
+  readonly keepsBacklog?: boolean;
   /** Resolves when the pending words have been reported, or `drainMs` have passed, and the stream is gone. */
   close(drainMs: number): Promise<void>;
 }
@@ -47,6 +54,12 @@ export type SpeechEvent =
       readonly endSample: number;
       readonly confidence?: number;
       readonly words?: readonly Word[];
+      /** Who spoke, as the provider tells speakers apart within a session. */
+      readonly speaker?: string;
+      /** BCP 47 tag of the language heard, where the provider tells. */
+      readonly language?: string;
+      /** Who recognised it, where that is not the provider of the stream itself. */
+      readonly provider?: string;
     }
   /** Everything before `sample` has been turned into finals or into silence, and will not be asked for again. */
   | { readonly kind: "settled"; readonly sample: number }

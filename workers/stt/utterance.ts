@@ -64,7 +64,7 @@ export class UtteranceTrack {
   }
 
   #transcript(utterance: Utterance, heard: Heard): Transcript {
-    const { confidence, words } = heard;
+    const { confidence, words, speaker, language } = heard;
     this.#lastEndMs = Math.max(
       this.#lastEndMs,
       utterance.startMs,
@@ -79,7 +79,9 @@ export class UtteranceTrack {
       endMs: this.#lastEndMs,
       ...(confidence === undefined ? {} : { confidence }),
       ...(words === undefined ? {} : { words }),
-      provider: this.#provider,
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(language === undefined ? {} : { detectedLanguage: language }),
+      provider: heard.provider ?? this.#provider,
     };
   }
 }

@@ -13,7 +13,19 @@ import type { Voice } from "../voice.ts";
 
 /** What the rest of the server says about itself. */
 export interface HealthReport {
-  readonly speech: { readonly available: boolean; readonly detail: string };
+  readonly speech: {
+    readonly available: boolean;
+    readonly detail: string;
+    /** Providers in the cloud, over all threads. */
+    readonly providers: readonly {
+      readonly id: string;
+      readonly circuit: "closed" | "open" | "probing";
+      readonly connections: number;
+      readonly waiting: number;
+    }[];
+    /** Streams that nobody serves at the moment. */
+    readonly unserved: number;
+  };
   /** Codecs that can be decoded here: `pcm`, `opus`, `lc3`. */
   readonly codecs: readonly string[];
   /** What is missing, a sentence each. */

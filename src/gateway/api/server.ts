@@ -11,7 +11,19 @@ const health = Type.Object({
   timestamp: Type.String(),
   sessions: Type.Object({ activeCount: Type.Number() }),
   uptime: Type.Number({ description: "Seconds" }),
-  speech: Type.Object({ available: Type.Boolean(), detail: Type.String() }),
+  speech: Type.Object({
+    available: Type.Boolean(),
+    detail: Type.String(),
+    providers: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        circuit: Type.Union([Type.Literal("closed"), Type.Literal("open"), Type.Literal("probing")]),
+        connections: Type.Integer(),
+        waiting: Type.Integer(),
+      }),
+    ),
+    unserved: Type.Integer(),
+  }),
   codecs: Type.Array(Type.String()),
   degraded: Type.Array(Type.String()),
 });
@@ -75,7 +87,7 @@ export function serverApi(parts: ApiParts) {
             timestamp: isoTime(clock),
             sessions: { activeCount: sessions.size },
             uptime: (clock.now() - startedMs) / 1000,
-            speech: report.speech,
+            speech: { ...report.speech, providers: [...report.speech.providers] },
             codecs: report.codecs,
             degraded: report.degraded,
           },
