@@ -93,6 +93,34 @@ describe("speech through a supervisor", () => {
     expect(lane.heard).toEqual(lane.spoken);
   });
 
+  test("does not take the last words for the silence after others when a final has cut them off and nothing comes back", async () => {
+    // It has told the final of the first ten, and of the others not even an interim.
+    const mute = { longest: 10, latencyMs: 150, stallsAfterMs: 1_300 };
+    const stage = new CloudStage({ deepgram: (index) => (index === 0 ? mute : {}) });
+    const lane = stage.lane();
+    await lane.begin();
+    await lane.silence(40);
+    await lane.speak(15);
+    await lane.end();
+    await lane.silence(12_000);
+    expect(lane.heard).toEqual(lane.spoken);
+    expect(lane.lostSamples).toBe(0);
+    expect(stage.supervisor.report().counts.filter(({ what }) => what === "failed")).toEqual([]);
+  });
+
+  test("asks one other connection, and blames nobody, when only the silence after the last final is unanswered", async () => {
+    const mute = { latencyMs: 150, stallsAfterMs: 1_600 };
+    const stage = new CloudStage({ deepgram: (index) => (index === 0 ? mute : {}) });
+    const lane = stage.lane();
+    await lane.say(10);
+    await lane.silence(20_000);
+    expect(lane.heard).toEqual(lane.spoken);
+    expect(lane.lostSamples).toBe(0);
+    expect(lane.recent.settled).toBeGreaterThanOrEqual(1_200 * 16);
+    expect(stage.deepgram.connections).toHaveLength(2);
+    expect(stage.supervisor.report().counts.filter(({ what }) => what === "failed")).toEqual([]);
+  });
+
   test("replaces a connection that gets old at a pause, the new one open before the old one closes", async () => {
     const stage = new CloudStage({ capabilities: { maxSessionMs: 20_000 } });
     const lane = stage.lane();

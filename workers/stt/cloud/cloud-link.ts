@@ -51,6 +51,7 @@ export class CloudLink {
   #stopTimeout: Stop | undefined;
   #stopPace: Stop | undefined;
   #cursor: number | undefined;
+  #lead = marginSamples;
   #nextSendMs = 0;
   #openedMs = 0;
   #sentMs = 0;
@@ -104,9 +105,10 @@ export class CloudLink {
     );
   }
 
-  /** Begins to send, with what is speech from `sample` on. */
-  begin(sample: number): void {
+  /** Begins to send from `sample` on: what is speech, and up to `lead` samples before it. */
+  begin(sample: number, lead = marginSamples): void {
     this.#cursor = Math.max(0, sample);
+    this.#lead = lead;
     this.#unansweredMs = undefined;
     this.pump();
   }
@@ -145,11 +147,6 @@ export class CloudLink {
       this.#connection?.keepAlive();
     }
     this.pump();
-  }
-
-  /** Nothing more is expected of the speech that was sent. */
-  excuse(): void {
-    this.#unansweredMs = undefined;
   }
 
   /** Whether the words of all speech up to `sample` have been asked for. */
@@ -249,7 +246,7 @@ export class CloudLink {
     );
     const segment = segments.all[at];
     if (segment === undefined) return false;
-    if (segment.start - cursor > marginSamples) cursor = segment.start;
+    if (segment.start - cursor > this.#lead) cursor = segment.start;
     cursor = Math.max(cursor, recent.written - recent.capacitySamples + this.#chunk.length);
     this.#cursor = cursor;
     const { end } = segment;

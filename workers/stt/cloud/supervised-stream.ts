@@ -39,6 +39,8 @@ const returnMs = 30_000;
 const drainWordsMs = 1_500;
 /** What may be left of a speech after its last final: the time the voice detector takes to hear its end. */
 const tailSamples = 1_000 * samplesPerMs;
+/** So much of the final before it is played again with a tail that may hold words: whoever works has something to answer. */
+const doubtSamples = 1_000 * samplesPerMs;
 const skipSamples = 1_000 * samplesPerMs;
 /** The oldest second of the recent audio is about to be overwritten. */
 const reserveSamples = 1_000 * samplesPerMs;
@@ -209,7 +211,8 @@ export class SupervisedStream implements SpeechStream {
     this.#say("ready", link.desk.id);
     const { replay, recent } = this.#options;
     const from = this.segments.first?.start ?? recent.written;
-    link.begin(replay ? from - marginSamples : recent.written);
+    const lead = this.#mute.at === from && this.#heard.hasFinalUntil(from) ? doubtSamples : marginSamples;
+    link.begin(replay ? from - lead : recent.written, lead);
     if (this.segments.all.some(({ end }) => end !== undefined)) link.speechEnded();
   }
 
@@ -323,7 +326,7 @@ export class SupervisedStream implements SpeechStream {
     this.#skipAhead(this.#options.recent.written);
     const elected = this.#elected;
     if (elected.kind === "cloud") {
-      this.#excuseTail(elected.link);
+      this.#doubtTail(elected.link);
       elected.link.tick();
     }
     this.#spare?.link.tick();
@@ -332,14 +335,21 @@ export class SupervisedStream implements SpeechStream {
     else if (this.#spare === undefined) this.#seekBetter();
   }
 
-  /** After the last final of a speech a little is left, of which many services have nothing more to say. */
-  #excuseTail(link: CloudLink): void {
+  /**
+   * After the last final of a speech a little is left, of which many services have nothing more to say. But one that has
+   * fallen silent for good says nothing of last words either. So another connection is asked, to which the end of that
+   * final is played again: having words to hear, it answers if it works.
+   */
+  #doubtTail(link: CloudLink): void {
     const first = this.segments.first;
     if (first?.end === undefined || this.#heard.shownEnd > 0 || !link.hasFinalized(first.end)) return;
-    if (this.#heard.hasFinalUntil(first.start) && first.end - first.start <= tailSamples && link.isStalled) {
-      link.excuse();
-      this.#settle(first.end);
-    }
+    if (!this.#heard.hasFinalUntil(first.start) || first.end - first.start > tailSamples) return;
+    if (!link.isStalled || this.#mute.at === first.start) return;
+    // No failure of the provider: most of the time there is nothing to say.
+    this.#mute = { at: first.start, links: 1 };
+    this.#dropElected();
+    this.#dropSpare();
+    this.#election.run();
   }
 
   /** Nobody speaks and no words are owed: the time to change connections. */
