@@ -1,5 +1,5 @@
 import { asksForHelp } from "./command.ts";
-import { parseTestSummary } from "./test-summary.ts";
+import { FailureDigest, parseTestSummary } from "./test-summary.ts";
 
 /** `bun run test [ARGUMENTS OF bun test]`: runs the tests and ends with a line of its own, `N passed, N failed`. */
 if (asksForHelp(process.argv.slice(2))) {
@@ -15,13 +15,18 @@ const child = Bun.spawn([process.execPath, "test", "--timeout=60000", ...process
 process.on("SIGINT", () => child.kill("SIGINT"));
 process.on("SIGTERM", () => child.kill("SIGTERM"));
 
+const digest = new FailureDigest();
+
 /** Passes a stream on as it comes, and keeps its end, which holds the counts. */
 async function relay(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
   const decoder = new TextDecoder();
   let end = "";
   for await (const chunk of from) {
     to.write(chunk);
-    end = (end + decoder.decode(chunk, { stream: true })).slice(-20_000);
+    const text = decoder.decode(chunk, { stream: true });
+    // The seeds are printed to the one, the failures to the other.
+    digest.add(text);
+    end = (end + text).slice(-20_000);
   }
   return end;
 }
@@ -35,5 +40,6 @@ const [, report, exitCode] = await Promise.all([
 const summary = parseTestSummary(report);
 if (summary === undefined) console.error("The tests ended without a result.");
 const { passed, failed } = summary ?? { passed: 0, failed: 0 };
+if (digest.failures.length > 0) console.log(`\nWhat failed:\n\n${digest.failures.join("\n\n")}\n`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = exitCode !== 0 || failed > 0 || passed === 0 ? exitCode || 1 : 0;

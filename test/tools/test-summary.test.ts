@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseTestSummary } from "../../tools/test-summary.ts";
+import { FailureDigest, parseTestSummary } from "../../tools/test-summary.ts";
 
 test("the summary of a test run is read with and without colours", () => {
   const report =
@@ -24,4 +24,28 @@ test("what tests print themselves is not taken for the summary", () => {
 
 test("a run that ended before its summary has none", () => {
   expect(parseTestSummary(" 3 pass\nSegmentation fault")).toBeUndefined();
+});
+
+test("what was printed about a failed test is kept, and nothing of the tests that passed", () => {
+  const digest = new FailureDigest(4);
+  const report = [
+    "test/a.test.ts:",
+    "seed of a: TEST_SEED=1",
+    "(pass) one [1.00ms]",
+    ...Array.from({ length: 9 }, (_, line) => `line ${line}`),
+    "\x1b[31merror\x1b[0m: expected 1, received 2",
+    "(fail) two [1.00ms]",
+    "",
+    "test/b.test.ts:",
+    "(fail) three [1.00ms]",
+    "2 tests failed:",
+    "(fail) two [1.00ms]",
+  ].join("\n");
+  // In pieces that end anywhere, as a pipe gives them.
+  for (let at = 0; at < report.length; at += 7) digest.add(report.slice(at, at + 7));
+  digest.add("\n");
+  expect(digest.failures).toEqual([
+    "test/a.test.ts:\nline 7\nline 8\nerror: expected 1, received 2\n(fail) two [1.00ms]",
+    "test/b.test.ts:\n(fail) three [1.00ms]",
+  ]);
 });
