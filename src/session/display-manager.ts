@@ -66,7 +66,8 @@ interface ViewState {
 interface Due {
   readonly view: View;
   readonly wish: Wish | undefined;
-  readonly atMs: number;
+  /** Whether it may come before its turn. */
+  readonly jumps: boolean;
   readonly staleSinceMs: number;
 }
 
@@ -240,16 +241,23 @@ export class DisplayManager {
       }
       view.staleSinceMs ??= now;
       const jumps = wish?.urgent === true && !this.#sent.has(wish);
-      const distanceMs = jumps
-        ? Math.min(limits.displayFloorMs, limits.displayIntervalMs)
-        : limits.displayIntervalMs;
-      dues.push({ view: name, wish, atMs: this.#lastSentMs + distanceMs, staleSinceMs: view.staleSinceMs });
+      dues.push({ view: name, wish, jumps, staleSinceMs: view.staleSinceMs });
     }
+    // Who jumps the queue again and again would starve the other view: nobody jumps over one that has missed a turn.
+    const lateMs = now - 2 * limits.displayIntervalMs;
+    const jumpers = dues.some(({ jumps, staleSinceMs }) => !jumps && staleSinceMs <= lateMs)
+      ? []
+      : dues.filter(({ jumps }) => jumps);
+    const atMs = (due: Due) =>
+      this.#lastSentMs +
+      (jumpers.includes(due)
+        ? Math.min(limits.displayFloorMs, limits.displayIntervalMs)
+        : limits.displayIntervalMs);
     // Who has waited longest comes first, so that a busy view does not starve the other.
-    dues.sort((a, b) => Number(a.atMs > now) - Number(b.atMs > now) || a.staleSinceMs - b.staleSinceMs);
+    dues.sort((a, b) => Number(atMs(a) > now) - Number(atMs(b) > now) || a.staleSinceMs - b.staleSinceMs);
     for (const due of dues) {
       const [first] = dues;
-      if (due !== first || due.atMs > now) wakeMs = Math.min(wakeMs, Math.max(due.atMs, now + 1));
+      if (due !== first || atMs(due) > now) wakeMs = Math.min(wakeMs, Math.max(atMs(due), now + 1));
       else if (this.#send(due.view, due.wish, now)) this.#lastSentMs = now;
       else wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
     }

@@ -438,6 +438,30 @@ describe("the display", () => {
     expect(events.map(({ atMs }) => atMs - began)).toEqual([0, 200, 450, 700]);
   });
 
+  test("displays that jump the pace again and again in one view do not starve the other", async () => {
+    const { world, session, glasses } = await stage("com.front", "com.b");
+    for (let i = 0; i < 30; i++) {
+      for (const [name, view, forceDisplay] of [
+        ["com.front", "main", true],
+        ["com.b", "dashboard", false],
+      ] as const) {
+        session.apps.receive(name, sockets.get(name)?.generation ?? 0, {
+          type: "display_event",
+          view,
+          layout: { layoutType: "text_wall", text: `${name} ${i}` },
+          forceDisplay,
+        });
+      }
+      await world.clock.advanceAsync(200);
+    }
+    const times = displaysOf(glasses)
+      .filter(({ view }) => view === "dashboard")
+      .map(({ atMs }) => atMs);
+    const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
+    expect(times.length).toBeGreaterThan(5);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(4 * limits.displayIntervalMs);
+  });
+
   test("a picture is refused where glasses show none, with an error and without harm", async () => {
     const { world, session, glasses, generation, show } = await stage("com.front");
     const socket = sockets.get("com.front");
