@@ -284,14 +284,14 @@ export class AppLink implements SessionApp {
   }
 
   #acknowledge(port: AppPort, ack: Omit<AppAck, "resume">): void {
-    const { epoch, seq } = this.#outbox;
-    const own = seq + 1;
+    const { epoch } = this.#outbox;
     const lost = this.#outbox.tellLost();
     if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
     const gap = this.#gap;
     this.#gap = undefined;
+    const seq = this.#outbox.resumesAfter;
     port.send(
-      this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap === undefined ? {} : { gap }) } }),
+      this.#number({ ...ack, resume: { epoch, seq, lost, ...(gap === undefined ? {} : { gap }) } }),
       "control",
     );
   }
@@ -386,7 +386,8 @@ export class AppLink implements SessionApp {
   /** Sends to the current socket only: for what is pointless later. */
   send(message: ToApp): void {
     if (this.#port === undefined) return;
-    if (this.#flows && this.#outbox.waits) {
+    // Nothing may overtake what is being sent again: an app that keeps count would take that for what it has got.
+    if (this.#interruption === undefined && this.#outbox.waits) {
       this.#outbox.add(message, "passing", "", isoTime(this.#host.clock));
     } else {
       this.#port.send(this.#number(message), "control");

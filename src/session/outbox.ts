@@ -67,6 +67,12 @@ export class Outbox {
     return this.#seq;
   }
 
+  /** The number behind which a new socket goes on: everything up to it has come, or is not to come. */
+  get resumesAfter(): number {
+    const first = this.#waiting.find(({ deliveryClass }) => deliveryClass === "must");
+    return first === undefined ? this.#seq : first.numbered.seq - 1;
+  }
+
   /** Events kept. */
   get size(): number {
     return this.#waiting.length + this.#unconfirmed.length + this.#latest.size;
