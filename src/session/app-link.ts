@@ -569,11 +569,12 @@ export class AppLink implements SessionApp {
     return true;
   }
 
-  /** What has been sent and must arrive is to be confirmed: the app is asked a moment from now, once for all until then. */
+  /** What has been sent and must arrive is to be confirmed: the app is asked a moment later, once for all until then. */
   #askSoon(): void {
-    if (this.#cancelAsking !== undefined || this.#asked !== undefined || !this.#outbox.owesReceipt) return;
+    const sinceMs = this.#outbox.owesReceiptSinceMs;
+    if (this.#cancelAsking !== undefined || this.#asked !== undefined || sinceMs === undefined) return;
     const { clock, limits } = this.#host;
-    this.#cancelAsking = clock.after(limits.receiptMs, () => {
+    this.#cancelAsking = clock.at(sinceMs + limits.receiptMs, () => {
       this.#cancelAsking = undefined;
       this.askReceipt();
     });

@@ -83,9 +83,9 @@ export class Outbox {
     return this.#lost;
   }
 
-  /** Whether the app has something to confirm that must arrive. */
-  get owesReceipt(): boolean {
-    return this.#unconfirmed.length > 0;
+  /** Since when the app has something to confirm that must arrive; undefined: it has nothing. */
+  get owesReceiptSinceMs(): number | undefined {
+    return this.#unconfirmed[0]?.sentAtMs;
   }
 
   /** The number of the last event that the present socket was given; undefined before the first. */
