@@ -18,6 +18,11 @@ export function packageOf(listener: Listener): string {
   return `com.example.${listener}`;
 }
 
+/** The same of each listener. */
+export function ofEach<Value>(tell: (listener: Listener) => Value): Record<Listener, Value> {
+  return { bun: tell("bun"), node: tell("node"), counting: tell("counting") };
+}
+
 /** Apps that hear the same, for any number of users and servers. */
 export class ContinuityApps {
   readonly counting = new WireApp(
@@ -52,7 +57,8 @@ export class ContinuityApps {
       packageName: packageOf(listener),
       name: listener,
       publicUrl: listener === "counting" ? this.counting.url : this.sdk(listener).url,
-      type: "background",
+      // What an app in the background shows gives way after a while.
+      type: listener === "bun" ? "standard" : "background",
       apiKeyHash: sha256Hex(apiKey),
       permissions: ["ALL"],
     }));

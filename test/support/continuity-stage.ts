@@ -6,8 +6,17 @@ import { mintCoreToken } from "../../src/gateway/core-token.ts";
 import { freePort } from "../../src/simulator/app-process.ts";
 import { SimulatedGlasses } from "../../src/simulator/simulated-glasses.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import type { Resume } from "../../src/wire/apps.ts";
 import type { SessionSnapshot, ToGlasses } from "../../src/wire/glasses.ts";
-import { type ContinuityApps, type Listener, listeners, packageOf, sdkRuntimes } from "./continuity-apps.ts";
+import {
+  type ContinuityApps,
+  type Listener,
+  listeners,
+  ofEach,
+  packageOf,
+  sdkRuntimes,
+} from "./continuity-apps.ts";
+import { passedPresses } from "./passed-presses.ts";
 import { ServerProcess } from "./server-process.ts";
 import { SocketCutter } from "./socket-cutter.ts";
 import { until } from "./until.ts";
@@ -41,6 +50,8 @@ export class ContinuityStage {
   readonly dataDir: string;
   /** When each press was sent, as of `performance.now()`; their counters begin at 1. */
   readonly pressedAtMs: number[] = [Number.NEGATIVE_INFINITY];
+  /** Of each answer to a ping that the glasses got while they pressed: which press the server had read by then, and when. */
+  readonly read: { readonly press: number; readonly atMs: number }[] = [];
   /** What the glasses have been sent over their present socket. */
   messages: ToGlasses[] = [];
   /** Codes with which glasses' sockets were closed. */
@@ -49,7 +60,7 @@ export class ContinuityStage {
   #snapshot: SessionSnapshot | undefined;
   #port: number;
   #options: ContinuityOptions;
-  #stopPressing: (() => void) | undefined;
+  #pressing: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
   private constructor(
@@ -79,6 +90,7 @@ export class ContinuityStage {
         onMessage: (message) => this.#receive(message as ToGlasses),
         onClose: (code) => {
           this.closeCodes.push(code);
+          this.messages = [];
           void this.#dial();
         },
       },
@@ -138,9 +150,32 @@ export class ContinuityStage {
     );
   }
 
-  /** What the server has last told the glasses about the session. */
-  get snapshot(): SessionSnapshot | undefined {
-    return this.#snapshot;
+  /** Resolves with the first message of this type over the present socket of the glasses. */
+  message<Type extends ToGlasses["type"]>(type: Type): Promise<Extract<ToGlasses, { type: Type }>> {
+    const is = (message: ToGlasses): message is Extract<ToGlasses, { type: Type }> => message.type === type;
+    return until(`a ${type}`, () => this.messages.find(is), patienceMs);
+  }
+
+  /** An app is cut off, and the button pressed so many times until the other apps have heard it. */
+  async cutOff(listener: Listener, presses: number): Promise<void> {
+    const last = this.pressed + presses;
+    this.cutter.cut(packageOf(listener), 0);
+    const others = listeners.filter((other) => other !== listener);
+    const heard = (other: Listener) => passedPresses(this.cutter.passed, packageOf(other)).highest;
+    await until("the others to hear", () => others.every((other) => heard(other) >= last), patienceMs);
+  }
+
+  /** Presses that are owed to every app after a server was killed: those up to the last that was kept or has got out. */
+  get highestKept(): number {
+    const kept = Object.values(this.kept()).flat();
+    const out = listeners.map((listener) => passedPresses(this.cutter.passed, packageOf(listener)).highest);
+    return Math.max(0, ...kept, ...out);
+  }
+
+  /** Resolves when the server recognises speech and wants to hear it. */
+  async speechReady(): Promise<void> {
+    const available = async () => (await this.server.health()).speech === true && this.glasses.microphoneOn;
+    await until("the recogniser", available, patienceMs);
   }
 
   /** From now on the button is pressed 50 times a second, while the glasses are connected. */
@@ -150,11 +185,18 @@ export class ContinuityStage {
       const now = performance.now();
       for (; dueMs <= now; dueMs += pressEveryMs) this.#press(now);
     }, pressEveryMs / 2);
-    this.#stopPressing = () => clearInterval(timer);
+    this.#pressing = timer;
+    void this.#watchReading(timer);
+  }
+
+  /** Since when the oldest press has been read by the server that comes after this one; undefined: none has. */
+  readSinceMs(after: number): number | undefined {
+    return this.read.find(({ press }) => press > after)?.atMs;
   }
 
   stopPressing(): void {
-    this.#stopPressing?.();
+    clearInterval(this.#pressing);
+    this.#pressing = undefined;
   }
 
   /** The counter of the last press. */
@@ -183,26 +225,35 @@ export class ContinuityStage {
     return this.apps.presses(listener, this.email);
   }
 
+  /** What the counting app was told at each acknowledgement. */
+  get told(): Resume[] {
+    return this.apps
+      .messages(this.email)
+      .flatMap((message) => (message.type === "tpa_connection_ack" ? [message.resume] : []));
+  }
+
+  /** How many events the counting app was told that it had missed. */
+  get toldLost(): number {
+    return Math.max(...this.told.map(({ lost }) => lost));
+  }
+
   /** Presses that the data folder holds for each app: committed, and not confirmed. For when no server runs. */
-  kept(): Record<Listener, { readonly seq: number; readonly press: number }[]> {
-    const kept: ReturnType<ContinuityStage["kept"]> = { bun: [], node: [], counting: [] };
+  kept(): Readonly<Record<Listener, readonly number[]>> {
     const database = new Database(join(this.dataDir, "browline.db"), { readonly: true });
     try {
-      for (const listener of listeners) {
-        const rows = database
-          .query<{ seq: number; body: string }, [string, string]>(
-            "SELECT seq, body FROM event WHERE user_id = ? AND package_name = ? ORDER BY seq",
+      return ofEach((listener) =>
+        database
+          .query<{ body: string }, [string, string]>(
+            "SELECT body FROM event WHERE user_id = ? AND package_name = ? ORDER BY seq",
           )
-          .all(this.email, packageOf(listener));
-        for (const { seq, body } of rows) {
-          const { streamType, data } = JSON.parse(body);
-          if (streamType === "button_press") kept[listener].push({ seq, press: Number(data.buttonId) });
-        }
-      }
+          .all(this.email, packageOf(listener))
+          .map(({ body }) => JSON.parse(body))
+          .filter(({ streamType }) => streamType === "button_press")
+          .map(({ data }) => Number(data.buttonId)),
+      );
     } finally {
       database.close();
     }
-    return kept;
   }
 
   /** Starts the next server on the same port and data. Resolves when it listens. */
@@ -233,8 +284,16 @@ export class ContinuityStage {
     this.glasses.pressButton("short", String(this.pressed));
   }
 
+  async #watchReading(timer: unknown): Promise<void> {
+    while (!this.#closed && this.#pressing === timer) {
+      const press = this.pressed;
+      if (this.glasses.connected) await this.glasses.roundTrip();
+      if (this.glasses.connected) this.read.push({ press, atMs: performance.now() });
+      await pause(5);
+    }
+  }
+
   #receive(message: ToGlasses): void {
-    if (message.type === "connection_ack") this.messages = [];
     if ("userSession" in message && message.userSession !== undefined) this.#snapshot = message.userSession;
     this.messages.push(message);
   }

@@ -91,12 +91,14 @@ export class ServerProcess {
     await this.#child.exited;
   }
 
-  /** What `/health` answers with; undefined: nothing. */
-  async health(): Promise<number | undefined> {
+  /** What `/health` answers with: its status, 0 for no answer, and whether there is speech. */
+  async health(): Promise<{ readonly status: number; readonly speech: boolean }> {
     try {
-      return (await fetch(`http://127.0.0.1:${this.#port}/health`)).status;
+      const response = await fetch(`http://127.0.0.1:${this.#port}/health`);
+      const { speech } = (await response.json()) as { speech?: { available?: boolean } };
+      return { status: response.status, speech: speech?.available === true };
     } catch {
-      return undefined;
+      return { status: 0, speech: false };
     }
   }
 }

@@ -13,8 +13,8 @@ export type PassedFrame =
     }
   /** The server asks how far the app has got. */
   | { readonly kind: "ping"; readonly packageName: string; readonly atMs: number; readonly seq: number }
-  /** The app's answer. */
-  | { readonly kind: "pong"; readonly packageName: string; readonly atMs: number; readonly seq: number }
+  /** The app's answer, or what it says of its own accord: everything up to this number has come. */
+  | { readonly kind: "receipt"; readonly packageName: string; readonly atMs: number; readonly seq: number }
   /** The connection was cut. */
   | { readonly kind: "cut"; readonly packageName: string; readonly atMs: number };
 
@@ -128,11 +128,14 @@ export class SocketCutter {
     const atMs = performance.now();
     if (opcode === opcodes.text && connection.packageName === undefined) {
       const message = JSON.parse(payload.toString());
-      if (message.type === "tpa_connection_init") connection.packageName = message.packageName;
+      if (message.type !== "tpa_connection_init") return;
+      const { packageName, lastSeq } = message;
+      connection.packageName = packageName;
+      if (lastSeq !== undefined) this.passed.push({ kind: "receipt", packageName, atMs, seq: lastSeq });
     }
     const { packageName } = connection;
     if (opcode !== opcodes.pong || packageName === undefined) return;
-    this.passed.push({ kind: "pong", packageName, atMs, seq: Number(payload.toString()) });
+    this.passed.push({ kind: "receipt", packageName, atMs, seq: Number(payload.toString()) });
   }
 
   #noteOfServer({ packageName }: Connection, { opcode, payload }: SplitFrame): void {

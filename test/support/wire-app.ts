@@ -30,6 +30,8 @@ export class WireApp {
   readonly #redialMs: number | undefined;
   /** The number up to which each session has got everything. */
   readonly #lastSeqs = new Map<string, number>();
+  /** Of each session, the socket that counts: what comes over an older one does not. */
+  readonly #current = new Map<string, WebSocket>();
   #closed = false;
 
   constructor(packageName: string, apiKey: string, subscriptions: readonly string[], redialMs?: number) {
@@ -76,6 +78,8 @@ export class WireApp {
       closed: undefined,
     };
     const { sessionId } = request;
+    const isCurrent = () => this.#redialMs === undefined || this.#current.get(sessionId) === socket;
+    this.#current.set(sessionId, socket);
     socket.onopen = () => {
       const init = {
         type: "tpa_connection_init",
@@ -87,6 +91,7 @@ export class WireApp {
       socket.send(JSON.stringify(init));
     };
     socket.onmessage = ({ data }) => {
+      if (!isCurrent()) return;
       if (typeof data !== "string") {
         session.audioBytes += data.byteLength;
         return;
@@ -102,8 +107,10 @@ export class WireApp {
     };
     socket.onclose = ({ code, reason }) => {
       session.closed = { code, reason };
-      if (this.#redialMs === undefined || this.#closed || finalCodes.includes(code)) return;
-      setTimeout(() => this.#closed || this.#dial(request), this.#redialMs);
+      if (this.#redialMs === undefined || !isCurrent() || finalCodes.includes(code)) return;
+      setTimeout(() => {
+        if (!this.#closed && isCurrent()) this.#dial(request);
+      }, this.#redialMs);
     };
     this.sessions.add(session);
   }
