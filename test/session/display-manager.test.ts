@@ -351,6 +351,21 @@ describe("the display", () => {
       expect(glasses.texts.at(-1)).toBe("here");
     });
 
+    test("a line on the dashboard does not end it: only what is drawn where the card is", async () => {
+      const { world, session, glasses } = await stage();
+      const app = await world.runApp(session, "com.b");
+      session.apps.receive("com.b", app.generation, {
+        type: "display_event",
+        view: "dashboard",
+        layout: { layoutType: "text_wall", text: "a line" },
+      });
+      await world.clock.advanceAsync(1_400);
+      const main = () => displaysOf(glasses).filter(({ view }) => view === "main");
+      expect(main()).toMatchObject([{ card: true }]);
+      await world.clock.advanceAsync(200);
+      expect(main()).toMatchObject([{ card: true }, { card: false, text: "" }]);
+    });
+
     test("one card names all that start, and each for its own time", async () => {
       const { world, session, glasses } = await stage();
       void session.apps.start("com.b");
