@@ -116,6 +116,18 @@ export class AppManager {
       .map((link) => link.packageName);
   }
 
+  /**
+   * What every app is about, by package. While the glasses are away no app can do its work though its socket stands: what
+   * runs is RESURRECTING until they return.
+   */
+  get states(): Readonly<Record<string, AppState["name"]>> {
+    const present = this.#host.userPresent();
+    const seen = (state: AppState["name"]) => (state === "RUNNING" && !present ? "RESURRECTING" : state);
+    return Object.fromEntries(
+      [...this.#links.values()].map(({ packageName, state }) => [packageName, seen(state)]),
+    );
+  }
+
   /** Whether some app is away or has just come back, so that what apps seem to want is in doubt. */
   get settling(): boolean {
     return [...this.#links.values()].some((link) => link.settling);

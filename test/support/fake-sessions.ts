@@ -28,6 +28,10 @@ export class FakeSessions implements ApiSessions {
     return [];
   }
 
+  isServerDown(): boolean {
+    return false;
+  }
+
   getSession(userId: string): FakeSession | undefined {
     return this.sessions.get(userId);
   }
@@ -173,6 +177,7 @@ class FakeApps implements ApiSessionApps {
   }
 
   readonly history = { all: {} };
+  readonly states = {};
 
   peerOf(): string | undefined {
     return this.ports.at(-1)?.peer;
