@@ -380,11 +380,12 @@ export class AppManager {
     this.startWanted();
   }
 
-  /** Ends every app of the session. */
+  /** Ends every app of the session. Those that are to dial again are not told that they are stopped. */
   dispose(close: Close): void {
     this.#wake.close();
     for (const link of this.#links.values()) {
       this.#hearing.remove(link.packageName);
+      if (close === closes.sessionEnded) link.send({ type: "app_stopped", reason: "system_stop" });
       link.dispose(close);
     }
     this.#links.clear();

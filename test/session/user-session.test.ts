@@ -108,10 +108,20 @@ describe("a user session", () => {
     session.glassesClosed(generation);
     await world.clock.advanceAsync(world.limits.sessionGraceMs);
     expect(session.state).toBe("DISPOSED");
+    expect(app.sent.at(-1)).toEqual({ type: "app_stopped", reason: "system_stop" });
     expect(app.closed).toEqual({ code: 4001, reason: "User session ended" });
     expect(world.lanes.opened[0]?.closed).toBe(true);
     expect(world.storage.getSession("user@example.com")).toBeUndefined();
     expect(world.storage.size).toBe(0);
+  });
+
+  test("that ends because the server does tells its apps to dial again, and not that they are stopped", async () => {
+    const world = new FakeWorld();
+    const { session, glasses } = await world.connect();
+    const app = await world.runApp(session);
+    await world.storage.closeAll();
+    expect([app.closed, glasses.closed]).toEqual([closes.restart, closes.restart]);
+    expect(app.sent.map(({ type }) => type)).not.toContain("app_stopped");
   });
 
   test("keeps the apps wanted when it ends, and starts them again in the next session", async () => {
