@@ -1,8 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Capabilities } from "./capabilities.ts";
-import type { Hop, RefusalCode } from "./refusals.ts";
+import type { DeniedStream, Hop, RefusalCode } from "./refusals.ts";
 import { type MessageOf, messageParser, timestamp } from "./schema.ts";
-import type { Permission } from "./streams.ts";
 
 /** Ids that apps make up. Bounded, since they are kept as keys. */
 const requestId = Type.String({ minLength: 1, maxLength: 256 });
@@ -166,12 +165,6 @@ export const defaultSystemSettings: SystemSettings = {
   metricSystemEnabled: false,
 };
 
-export interface DeniedStream {
-  readonly stream: string;
-  readonly requiredPermission: Permission;
-  readonly message: string;
-}
-
 /** Text messages to apps. A type that the SDK does not know raises an error in the app, so this list is closed. */
 export type ToApp =
   | {
@@ -198,7 +191,13 @@ export type ToApp =
       readonly streamType: string;
       readonly data: unknown;
     }
-  | { readonly type: "permission_error"; readonly message: string; readonly details: readonly DeniedStream[] }
+  | {
+      readonly type: "permission_error";
+      readonly message: string;
+      readonly details: readonly DeniedStream[];
+      readonly code: RefusalCode;
+      readonly hop: Hop;
+    }
   | { readonly type: "app_stopped"; readonly reason: StopReason; readonly message?: string }
   /** Makes the SDK forget its system settings: an `augmentos_settings_update` has to follow. */
   | {
@@ -270,6 +269,8 @@ export type ToApp =
       readonly messageId: string;
       readonly success: boolean;
       readonly error?: string;
+      readonly code?: string;
+      readonly hop?: Hop;
       readonly targetUserId: string;
     }
   | {
