@@ -18,8 +18,16 @@ const sometimes = [
   "returnGlasses",
   "secondGlasses",
   "lateClose",
+  "wear",
+  "report",
+  "takeOff",
+  "putBack",
   "server",
+  "renew",
 ] as const;
+
+/** What concerns all users of an app. */
+const common: ReadonlySet<Step["action"]> = new Set(["server", "renew"]);
 
 /** One thing that happens in the life of a user, or of the server of an app that all users share. */
 export interface Step {
@@ -66,7 +74,7 @@ export async function shortened(
   };
   // Most rules are broken by what one user does: nine in ten steps can go at once.
   for (const user of new Set(script.map((step) => step.user))) {
-    if (await improves(without(script, (step) => step.user !== user && step.action !== "server"))) break;
+    if (await improves(without(script, (step) => step.user !== user && !common.has(step.action)))) break;
   }
   for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     let removed = true;

@@ -110,9 +110,19 @@ class LifeRules {
   check(): void {
     for (const log of this.#life.sockets) this.#checkAppSocket(log);
     this.#life.sockets = this.#life.sockets.filter(({ app }) => app.closed === undefined);
+    this.#checkForeground();
     this.#checkDisplay();
     this.#checkConvergence();
     this.#checkMicrophone();
+  }
+
+  /** However apps start, come late, hand over and return: one standard app at a time. */
+  #checkForeground(): void {
+    const { session, world } = this.#life;
+    if (session === undefined || session.disposed) return;
+    const awaited = session.apps.inState("CONNECTING", "RUNNING", "GRACE_PERIOD", "RESURRECTING");
+    const standard = awaited.filter((name) => world.records.get(name)?.type === "standard");
+    must(standard.length <= 1, "one standard app at a time");
   }
 
   /** What an app socket was sent: the acknowledgement first, nothing after `app_stopped`, events in order, its user's own. */
@@ -132,6 +142,8 @@ class LifeRules {
         isFinal?: boolean;
         utteranceId?: string;
       };
+      const { permissions = [] } = this.#life.world.records.get(log.packageName) ?? {};
+      must(data.text === undefined || permissions.length > 0, "nobody hears what he may not");
       const content = data.buttonId ?? data.text;
       if (content !== undefined) this.#checkOwn(content);
       if (data.buttonId !== undefined) {
@@ -236,7 +248,7 @@ class LifeRules {
     }
     const now = world.clock.now();
     const demand = session.apps.subscriptions.mediaDemand();
-    if (demand.pcm || demand.languages.length > 0) {
+    if (session.device.facts.connected && (demand.pcm || demand.languages.length > 0)) {
       this.#wantedSinceMs ??= now;
       this.#unwantedSinceMs = undefined;
     } else {
