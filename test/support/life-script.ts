@@ -1,6 +1,6 @@
 import type { SeededRandom } from "./seeded-random.ts";
 
-const often = ["start", "subscribe", "show", "speak", "audio", "button"] as const;
+const often = ["start", "subscribe", "show", "speak", "audio", "button", "ask", "report"] as const;
 const sometimes = [
   "stop",
   "dropApp",
@@ -11,7 +11,6 @@ const sometimes = [
   "subscribeNothing",
   "burst",
   "photo",
-  "ask",
   "voiceOn",
   "voiceOff",
   "dropGlasses",
@@ -19,7 +18,6 @@ const sometimes = [
   "secondGlasses",
   "lateClose",
   "wear",
-  "report",
   "takeOff",
   "putBack",
   "server",

@@ -164,6 +164,8 @@ export class UserLife {
         return;
       case "report":
         hear(this.#report(pick));
+        // Clients say some things twice.
+        if (pick % 2 === 0) hear(this.#report(pick));
         return;
       case "dropApp":
         this.dropApp(packageName);
