@@ -146,7 +146,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       gateway.admitNobody();
       await sessions.finishSpeech();
       await journal.flush();
-      sessions.askReceipts();
+      await sessions.askReceipts();
       await gateway.sendAway();
       await journal.close();
       lock.release();

@@ -403,9 +403,11 @@ export class AppManager {
     this.#links.get(packageName)?.confirmed(generation, seq);
   }
 
-  /** Asks every app how far it has got. */
-  askReceipts(): void {
-    for (const link of this.#links.values()) link.askReceipt();
+  /** Asks every app how far it has got. Returns whether any has something to confirm. */
+  askReceipts(): boolean {
+    const owing = [...this.#links.values()].filter((link) => link.owesReceipt);
+    for (const link of owing) link.askReceipt();
+    return owing.length > 0;
   }
 
   /** What the next process needs, should this one end without warning. */
@@ -478,6 +480,7 @@ export class AppManager {
       nextGeneration: () => ++this.#generations,
       keep: (seq, body, done) => journal.keep({ userId, packageName, seq, body }, done),
       settle: (upToSeq) => journal.settle(userId, packageName, upToSeq),
+      changed: () => this.#host.changed(),
       sendWebhook: (nonce, stopped) => {
         const url = this.#host.websocketUrl(nonce);
         const request = {

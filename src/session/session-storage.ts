@@ -124,9 +124,12 @@ export class SessionStorage {
     await Promise.all([...this.#sessions.values()].map((session) => session.finishSpeech()));
   }
 
-  /** Asks every app how far it has got, so that it is not sent again what it has. */
-  askReceipts(): void {
-    for (const session of this.#sessions.values()) session.apps.askReceipts();
+  /** Asks every app how far it has got, so that the next process does not send it again what it has. */
+  async askReceipts(): Promise<void> {
+    const { clock, config } = this.#world;
+    const owing = [...this.#sessions.values()].filter((session) => session.apps.askReceipts());
+    if (owing.length > 0)
+      await new Promise<void>((resolve) => clock.after(config.limits.drainReceiptMs, resolve));
   }
 
   /** Ends every session and refuses new ones. Resolves when all are gone. */
