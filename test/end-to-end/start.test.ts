@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { commandLine } from "../../src/kernel/command-line.ts";
 import { RawWebSocket } from "../support/raw-websocket.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -32,6 +33,7 @@ function start(env: Record<string, string>) {
 }
 const children: Bun.Subprocess[] = [];
 const tokenSecret = "a secret that only tests know";
+const greetingEnd = "Ctrl-C ends the server.";
 
 /** Reads until the line that says where the server is, and parses it. */
 async function listening(child: {
@@ -102,15 +104,20 @@ describe("starting the server", () => {
   });
 
   test("greets a person at a terminal, says with which recogniser, and what others need to reach it", async () => {
-    const text = await onTerminal({ BROWLINE_HOST: "0.0.0.0", BROWLINE_RECOGNISER: "auto" }, "Next:");
-    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+ /);
+    const text = await onTerminal({ BROWLINE_HOST: "0.0.0.0", BROWLINE_RECOGNISER: "auto" }, greetingEnd);
+    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+\s/);
     expect(text).toMatch(/other machines need BROWLINE_PUBLIC_URL/);
     expect(text).toContain("pocketsphinx, en-US");
     expect(text).toMatch(/Opus \((libopus|opusscript)\)/);
+    expect(text).toContain(`\n  ${commandLine("captions")}\r\n`);
+    // Its own lines, not those that the terminal would have to break.
+    for (const line of text.slice(0, text.indexOf(greetingEnd)).split("\r\n")) {
+      expect(line.length).toBeLessThanOrEqual(100);
+    }
   });
 
   test("says nothing of other machines where it listens on one address only", async () => {
-    const text = await onTerminal({}, "Next:");
+    const text = await onTerminal({}, greetingEnd);
     expect(text).not.toContain("BROWLINE_PUBLIC_URL");
   });
 
@@ -179,6 +186,25 @@ describe("starting the server", () => {
     expect(code).toBe(1);
     expect(errors.trim().split("\n").length).toBe(1);
     expect(errors).toMatch(line);
+  });
+
+  test("says nothing beside that line, neither before nor after it, when it is started with `bun run`", async () => {
+    const child = Bun.spawn([process.execPath, "run", "start"], {
+      cwd: new URL("../..", import.meta.url).pathname,
+      env: { ...baseEnv(), HOME: folder, BROWLINE_PORT: "http" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    children.push(child);
+    const [code, out, errors] = await Promise.all([
+      child.exited,
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect([code, out, errors]).toEqual([
+      1,
+      "",
+      'BROWLINE_PORT is "http", but takes a whole number from 0 to 65535\n',
+    ]);
   });
 
   const busy = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
