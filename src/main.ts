@@ -193,11 +193,15 @@ async function run(): Promise<void> {
   process.on("SIGTERM", () => shutdown.signal());
   if (process.stdout.isTTY) greet(config, server);
   else logStart(config, log, server);
-  server.pool.onRecogniserChange(() => {
-    const { available, detail } = server.pool.speechStatus();
+  const { pool } = server;
+  const tellOfSpeech = () => {
+    const { available, detail } = pool.speechStatus();
     if (available) log.info({ detail }, "speech is ready");
     else log.warn({ detail }, "speech is off");
-  });
+  };
+  // What it cannot do it may have said before anybody listened.
+  if (!pool.isLoadingRecogniser && !pool.speechStatus().available) tellOfSpeech();
+  pool.onRecogniserChange(tellOfSpeech);
 }
 
 /** What `greet` says, for who reads logs instead. */

@@ -35,16 +35,28 @@ const children: Bun.Subprocess[] = [];
 const tokenSecret = "a secret that only tests know";
 const greetingEnd = "Ctrl-C ends the server.";
 
-/** Reads until the line that says where the server is, and parses it. */
-async function listening(child: {
+interface Streams {
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
-}): Promise<Record<string, unknown>> {
+}
+
+/** Reads until the line that says where the server is, and parses it. */
+async function listening(child: Streams): Promise<Record<string, unknown>> {
+  const [line] = await logLines(child, "Browline listens");
+  return line ?? {};
+}
+
+/** Reads until there is a line with each of these messages, and parses them. */
+async function logLines(child: Streams, ...messages: string[]): Promise<Record<string, unknown>[]> {
   let text = "";
   for await (const chunk of child.stdout) {
     text += new TextDecoder().decode(chunk);
-    const line = text.split("\n").find((candidate) => candidate.includes("Browline listens"));
-    if (line !== undefined && text.includes(`${line}\n`)) return JSON.parse(line);
+    const entries = text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+    const wanted = messages.map((message) => entries.find(({ msg }) => msg === message));
+    if (wanted.every((entry) => entry !== undefined)) return wanted;
   }
   throw new Error(`the server ended: ${text}${await new Response(child.stderr).text()}`);
 }
@@ -86,7 +98,7 @@ describe("starting the server", () => {
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       urlIsLocal: false,
       dataDir: join(folder, "data"),
-      recogniser: expect.stringContaining("speech is off"),
+      recogniser: "turned off by BROWLINE_RECOGNISER",
       codecs: { opus: expect.stringMatching(/^(libopus|opusscript)$/) },
     });
     expect(statSync(join(folder, "data")).mode & 0o777).toBe(0o700);
@@ -186,6 +198,20 @@ describe("starting the server", () => {
     expect(code).toBe(1);
     expect(errors.trim().split("\n").length).toBe(1);
     expect(errors).toMatch(line);
+  });
+
+  test("runs without a recogniser, and log and /health say that speech is off and how to turn it on", async () => {
+    const child = start({ BROWLINE_RECOGNISER: "auto", BROWLINE_RECOGNISER_MODEL: "/nowhere/model" });
+    const remedy = /^there is no English model in \/nowhere\/model \(apt-get install libpocketsphinx3 .*\)$/;
+    const [listens, warning] = await logLines(child, "Browline listens", "speech is off");
+    const detail = String(warning?.["detail"]);
+    expect([warning?.["level"], detail]).toEqual([40, expect.stringMatching(remedy)]);
+    const response = await fetch(`${listens?.["url"]}/health`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      speech: { available: false, detail },
+      degraded: [`Speech is off: ${detail}`],
+    });
   });
 
   test("says nothing beside that line, neither before nor after it, when it is started with `bun run`", async () => {
