@@ -33,16 +33,21 @@ function post(report: AudioWorkerReport): void {
   self.postMessage(report);
 }
 
-/** Gathers what lanes report and sends it as one message a turn of the event loop. */
+/**
+ * Gathers what lanes report and sends it as one message a turn of the event loop; at once where a final is among it. Its
+ * audio counts as settled from then on, so nobody hears it again should this thread die before the turn is over.
+ */
 class Reports {
   #waiting: LaneReport[] = [];
 
   add(report: LaneReport): void {
     this.#waiting.push(report);
-    if (this.#waiting.length === 1) setImmediate(this.#send);
+    if (report.kind === "transcript" && report.transcript.isFinal) this.#send();
+    else if (this.#waiting.length === 1) setImmediate(this.#send);
   }
 
   readonly #send = (): void => {
+    if (this.#waiting.length === 0) return;
     post({ kind: "lanes", reports: this.#waiting });
     this.#waiting = [];
   };
@@ -110,7 +115,7 @@ class AudioWorker {
       case "open":
         this.#lanes.set(
           command.slot,
-          new WorkerLane(this.#context, command.slot, command.generation, command.resumed),
+          new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),
         );
         break;
       case "demand":

@@ -4,6 +4,7 @@ import type { ArenaLayout } from "./arena.ts";
 import type { SpeechWish } from "./lanes.ts";
 import type { OfflineEngine } from "./recogniser-commands.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
+import type { ToldLanguage } from "./told-transcripts.ts";
 
 /** What this machine can decode besides PCM. */
 export interface AudioCodecs {
@@ -51,8 +52,12 @@ export type Fault =
 
 export type AudioWorkerCommand =
   | AudioWorkerStart
-  /** A session begins on this slot, or goes on after its former worker has died (`resumed`). */
-  | (SlotCommand & { readonly kind: "open"; readonly resumed: boolean })
+  /** A session begins on this slot, or goes on after its former worker has died (`resumed`), which has `told` so much. */
+  | (SlotCommand & {
+      readonly kind: "open";
+      readonly resumed: boolean;
+      readonly told: readonly ToldLanguage[];
+    })
   /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
   | (SlotCommand & {
       readonly kind: "demand";

@@ -26,6 +26,8 @@ export interface SpeechStreamOptions {
   readonly recent: RecentAudio;
   /** First sample that is of interest. */
   readonly fromSample: number;
+  /** An utterance without a final that a former thread has shown: where it begins, and to where it is shown. */
+  readonly shown?: { readonly startSample: number; readonly endSample: number };
   /** How to listen, where a provider can be told more than the language. */
   readonly wish?: SpeechWish;
 }

@@ -87,7 +87,7 @@ export class SupervisedStream implements SpeechStream {
     this.#options = options;
     this.#sink = sink;
     this.#wish = options.wish;
-    this.#heard = new HeardSoFar(options.fromSample);
+    this.#heard = new HeardSoFar(options.fromSample, options.shown);
     this.#voiceMs = options.clock.now();
     this.segments = new VoiceSegments(options.fromSample);
     this.#election = new Election({
