@@ -112,7 +112,7 @@ export interface CloudSpeechReport {
   readonly unserved: number;
 }
 
-/** Who recognises speech, in this order, and by which accounts; their concurrency is that of one audio worker. */
+/** Who recognises speech, in this order, and by which accounts; their bounds are those of one audio worker. */
 export interface SpeechSetup {
   readonly order: readonly SpeechProviderId[];
   readonly deepgram: SpeechAccount | undefined;

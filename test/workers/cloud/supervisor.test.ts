@@ -259,6 +259,16 @@ describe("speech through a supervisor", () => {
     expect(stage.deepgram.live).toBe(0);
   });
 
+  test("does not wait for room with one provider while another has some", async () => {
+    const stage = new CloudStage({ connections: 1, assemblyai: fine });
+    const lanes = [stage.lane(), stage.lane()];
+    await Promise.all(lanes.map((lane) => lane.say(3)));
+    expect(stage.deepgram.connections).toHaveLength(1);
+    expect(stage.assemblyai?.connections).toHaveLength(1);
+    await stage.clock.advanceAsync(5_000);
+    for (const lane of lanes) expect(lane.heard).toEqual(lane.spoken);
+  });
+
   test("shares few connections fairly: all sessions are heard in the end", async () => {
     const stage = new CloudStage({ connections: 2 });
     const lanes = Array.from({ length: 5 }, () => stage.lane());

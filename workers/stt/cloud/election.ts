@@ -54,12 +54,15 @@ export class Election {
       if (link.isWaiting && desk.availableAtMs(language) > now) this.#drop(desk, link);
     }
     const eligible = desks.filter((desk) => this.#candidates.has(desk) || this.#mayTry(desk, now));
-    // Whoever fails again at once is tried later, but nobody waits for that: words are owed.
-    const failing = eligible.filter((desk) => this.#failures(desk) >= failuresToJoin).length;
-    const inParallel = 1 + slow + failing;
-    for (const desk of eligible.slice(0, inParallel)) {
-      if (this.#candidates.has(desk) || this.#retryMs(desk) > now) continue;
-      this.#candidates.set(desk, this.#options.open(desk));
+    let places = 1 + slow;
+    for (const desk of eligible) {
+      if (places <= 0) break;
+      if (!this.#candidates.has(desk) && this.#retryMs(desk) <= now) {
+        this.#candidates.set(desk, this.#options.open(desk));
+      }
+      // Words are owed: whoever fails again at once, or has no room, is not waited for.
+      const failing = this.#failures(desk) >= failuresToJoin;
+      if (!failing && this.#candidates.get(desk)?.isWaiting !== true) places--;
     }
     this.#wakeLater(eligible, slow, now);
     const isHopeless = eligible.length === 0 || (eligible.length <= slow && this.#options.hasOffline());
