@@ -133,5 +133,5 @@ export type AudioWorkerReport =
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
   | CloudSpeechReport
-  /** All that happened in one sweep, in order. */
+  /** All that has happened since the last one, in order. */
   | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };

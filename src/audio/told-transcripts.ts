@@ -10,9 +10,9 @@ export interface ToldLanguage {
   readonly unfinished: Transcript | undefined;
 }
 
-/** To where its words go: the end of a transcript may lie further on, where an interim with more words had it. */
-export function heardUntilMs({ words, endMs }: Transcript): number {
-  return words?.at(-1)?.endMs ?? endMs;
+/** To where its words go. */
+export function heardUntilMs({ lastWordMs, endMs }: Transcript): number {
+  return lastWordMs ?? endMs;
 }
 
 interface Language {
@@ -31,18 +31,11 @@ export class ToldTranscripts {
 
   note(transcript: Transcript): void {
     const { language, utteranceId, isFinal } = transcript;
-    const known = this.#languages.get(language) ?? { untilMs: 0, unfinished: new Map() };
-    // To the end of the order: the languages wanted may change for ever, and the last few are those that count.
-    this.#languages.delete(language);
-    this.#languages.set(language, known);
+    const known = this.#languages.get(language) ?? this.#begin(language);
     if (isFinal) {
       known.unfinished.delete(utteranceId);
       known.untilMs = Math.max(known.untilMs, heardUntilMs(transcript));
     } else known.unfinished.set(utteranceId, transcript);
-    for (const [oldest, { unfinished }] of this.#languages) {
-      if (this.#languages.size <= 2 * limits.languagesPerSession) break;
-      if (unfinished.size === 0) this.#languages.delete(oldest);
-    }
   }
 
   /** Ends what nobody will end any more: all but the last utterance of each of `languages`. Returns the finals to be told. */
@@ -55,6 +48,17 @@ export class ToldTranscripts {
     }
     for (const final of finals) this.note(final);
     return finals;
+  }
+
+  /** The languages wanted may change for ever, but only the last few are still of interest. */
+  #begin(language: string): Language {
+    for (const [oldest, { unfinished }] of this.#languages) {
+      if (this.#languages.size < 2 * limits.languagesPerSession) break;
+      if (unfinished.size === 0) this.#languages.delete(oldest);
+    }
+    const begun: Language = { untilMs: 0, unfinished: new Map() };
+    this.#languages.set(language, begun);
+    return begun;
   }
 
   /** What whoever takes over has to know. */

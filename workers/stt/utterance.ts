@@ -73,6 +73,7 @@ export class UtteranceTrack {
 
   #transcript(utterance: Utterance, heard: Heard): Transcript {
     const { confidence, words, speaker, language } = heard;
+    const lastWord = words?.at(-1);
     this.#lastEndMs = Math.max(
       this.#lastEndMs,
       utterance.startMs,
@@ -86,7 +87,7 @@ export class UtteranceTrack {
       startMs: utterance.startMs,
       endMs: this.#lastEndMs,
       ...(confidence === undefined ? {} : { confidence }),
-      ...(words === undefined ? {} : { words }),
+      ...(lastWord === undefined ? {} : { lastWordMs: lastWord.endMs }),
       ...(speaker === undefined ? {} : { speaker }),
       ...(language === undefined ? {} : { detectedLanguage: language }),
       provider: heard.provider ?? this.#provider,
