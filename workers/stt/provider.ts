@@ -40,7 +40,7 @@ export interface SpeechStream {
   audioUntil(sample: number): void;
   /** The speech has ended before `sample`: finalise what is pending. */
   voiceEnd(sample: number): void;
-  /** Who wants the language, and how, has changed: holds from the next connection on. */
+  /** Who wants the language, and how, has changed: holds from the next pause on, not in mid-utterance. */
   setWish?(wish: SpeechWish): void;
   /** Whether audio is still owed while the state is `off`: what could not be recognised yet will be. */
   readonly keepsBacklog?: boolean;
