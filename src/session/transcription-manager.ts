@@ -93,16 +93,18 @@ export class TranscriptionManager {
   }
 
   /**
-   * What to listen to. `auto` is heard through the default language's stream: the embedded recogniser knows no other, and
-   * a second stream for the same words would cost a second decoder. Spoken commands are in the default language as well.
-   * Asking changes nothing.
+   * What to listen to. `auto` is heard through the default language's stream, which hears every language where its
+   * recogniser can: a second stream for the same words would be paid twice. Spoken commands are in the default language
+   * as well, and the names of the apps in them are words to be expected. Asking changes nothing.
    */
   demandOf(media: MediaDemand): AudioDemand {
     const wishes = media.speech.map((wish) =>
-      wish.language === "auto" ? { ...wish, language: defaultLanguage, identifyLanguage: true } : wish,
+      wish.language === "auto"
+        ? { ...wish, language: defaultLanguage, identifyLanguage: true, anyLanguage: true }
+        : wish,
     );
     const commands = this.#host.voiceCommands()
-      ? [{ language: defaultLanguage, hints: [], identifyLanguage: false }]
+      ? [{ language: defaultLanguage, hints: this.#calledApps(), identifyLanguage: false }]
       : [];
     const speech = uniteWishes([...wishes, ...commands]);
     return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm };
@@ -238,6 +240,10 @@ export class TranscriptionManager {
 
   dispose(): void {
     this.history.clear();
+  }
+
+  #calledApps(): string[] {
+    return this.#host.callableApps().flatMap(({ name, phrases = [] }) => [name, ...phrases]);
   }
 
   /** Whether nothing here can hear a language. */
