@@ -137,6 +137,18 @@ export class AppManager {
       .map((link) => link.packageName);
   }
 
+  /**
+   * What every app is about, by package. While the glasses are away no app can do its work though its socket stands: what
+   * runs is RESURRECTING until they return.
+   */
+  get states(): Readonly<Record<string, AppState["name"]>> {
+    const present = this.#host.userPresent();
+    const seen = (state: AppState["name"]) => (state === "RUNNING" && !present ? "RESURRECTING" : state);
+    return Object.fromEntries(
+      [...this.#links.values()].map(({ packageName, state }) => [packageName, seen(state)]),
+    );
+  }
+
   /** Whether some app is away or has just come back, so that what apps seem to want is in doubt. */
   get settling(): boolean {
     return [...this.#links.values()].some((link) => link.settling);
@@ -440,11 +452,12 @@ export class AppManager {
     }
   }
 
-  /** Ends every app of the session. */
+  /** Ends every app of the session. Those that are to dial again are not told that they are stopped. */
   dispose(close: Close): void {
     this.#wake.close();
     for (const link of this.#links.values()) {
       this.#hearing.remove(link.packageName);
+      if (close === closes.sessionEnded) link.send({ type: "app_stopped", reason: "system_stop" });
       link.dispose(close);
     }
     this.#links.clear();

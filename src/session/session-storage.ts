@@ -1,7 +1,7 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { KeptSessions } from "../store/store.ts";
+import type { AppRecord, KeptSessions } from "../store/store.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { AppUser } from "./app-rooms.ts";
 import { watchCatalogue } from "./catalogue-watch.ts";
@@ -45,6 +45,11 @@ export class SessionStorage {
     return this.#world.rooms
       .usersOf(packageName)
       .filter(({ userId }) => this.getSession(userId)?.apps.app(packageName) !== undefined);
+  }
+
+  /** Whether an app's server is known to be down. */
+  isServerDown(app: AppRecord): boolean {
+    return this.#world.circuits.isDown(app);
   }
 
   /** The user's session; undefined when there is none or it is ending. */

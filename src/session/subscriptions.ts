@@ -1,5 +1,5 @@
 import type { SpeechWish } from "../audio/lanes.ts";
-import type { DeniedStream } from "../wire/apps.ts";
+import type { DeniedStream } from "../wire/refusals.ts";
 import {
   defaultLanguage,
   type Permission,

@@ -28,7 +28,7 @@ describe("speech through a supervisor", () => {
     expect(new Set(lane.transcripts.map(({ provider }) => provider))).toEqual(new Set(["deepgram"]));
   });
 
-  test("goes on with the next provider within 2 s when the first dies in mid-utterance: no hole, one final, one id", async () => {
+  test("D-37: goes on with the next provider within 2 s when the first dies in mid-utterance: no hole, one final, one id", async () => {
     let dead = false;
     const stage = new CloudStage({ deepgram: () => (dead ? refused("transient")() : {}), assemblyai: fine });
     const lane = stage.lane();
@@ -122,7 +122,7 @@ describe("speech through a supervisor", () => {
     expect(stage.supervisor.report().counts.filter(({ what }) => what === "failed")).toEqual([]);
   });
 
-  test("replaces a connection that gets old at a pause, the new one open before the old one closes", async () => {
+  test("D-35: replaces a connection that gets old at a pause, the new one open before the old one closes", async () => {
     const stage = new CloudStage({ capabilities: { maxSessionMs: 20_000 } });
     const lane = stage.lane();
     for (let i = 0; i < 8; i++) {
@@ -177,7 +177,7 @@ describe("speech through a supervisor", () => {
     expect(stage.deepgram.connections.map(({ options }) => options.language)).toEqual(["auto", "en-US"]);
   });
 
-  test("keeps a silent connection alive, and closes it after a minute", async () => {
+  test("D-33: keeps a silent connection alive, and closes it after a minute", async () => {
     const stage = new CloudStage();
     const lane = stage.lane();
     await lane.say(10);
@@ -210,7 +210,7 @@ describe("speech through a supervisor", () => {
   });
 
   test.each(["auth", "config", "limit", "transient", "protocol"] as const)(
-    "bounds the calls to a provider that refuses for %s, over many sessions, while the other serves them",
+    "D-34: bounds the calls to a provider that refuses for %s, over many sessions, while the other serves them",
     async (kind) => {
       const stage = new CloudStage({ deepgram: refused(kind), assemblyai: fine });
       const lanes = Array.from({ length: 10 }, () => stage.lane());
@@ -225,7 +225,7 @@ describe("speech through a supervisor", () => {
     },
   );
 
-  test("keeps a language that is refused from delaying another", async () => {
+  test("D-31: keeps a language that is refused from delaying another", async () => {
     const stage = new CloudStage();
     const connect = stage.deepgram.connect.bind(stage.deepgram);
     stage.deepgram.connect = (options, sink) => {
@@ -244,7 +244,7 @@ describe("speech through a supervisor", () => {
     expect(off?.unserved).toEqual(["fr-FR"]);
   });
 
-  test("says that it is off while nobody can be had, and recovers by itself with what was said meanwhile", async () => {
+  test("D-36: says that it is off while nobody can be had, and recovers by itself with what was said meanwhile", async () => {
     let down = true;
     const behave = () => (down ? refused("transient")() : {});
     const stage = new CloudStage({ deepgram: behave, assemblyai: behave });
