@@ -3,6 +3,7 @@
  * the sockets be tested without a session behind them.
  */
 import type { Fault } from "../kernel/faults.ts";
+import type { AppState } from "../session/app-lifecycle.ts";
 import type { AppUser } from "../session/app-rooms.ts";
 import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
@@ -75,6 +76,8 @@ export interface ApiSessionApps extends SessionApps {
   /** An app that runs or is expected back. */
   app(packageName: string): SessionApp | undefined;
   all(): readonly SessionApp[];
+  /** Packages in one of the given states. */
+  inState(...states: AppState["name"][]): string[];
 }
 
 export type AppStartResult =

@@ -174,6 +174,10 @@ class FakeApps implements ApiSessionApps {
 
   readonly history = { all: {} };
 
+  inState(): string[] {
+    return [];
+  }
+
   peerOf(): string | undefined {
     return this.ports.at(-1)?.peer;
   }
