@@ -23,11 +23,14 @@ await runCommand(usage, async () => {
   console.log(`seed ${options.seed}`);
   const { judge, figures } = await runChaos(options, (line) => console.log(line));
   for (const [name, value] of Object.entries(figures)) console.log(`  ${name.padEnd(38)} ${value}`);
-  for (const { what, userId, events } of judge.violations.slice(0, 3)) {
-    console.log(`\n${userId ?? "the server"}: ${what}`);
-    for (const event of events) console.log(`  ${event}`);
+  const kinds = new Set<string>();
+  for (const { what, userId, events } of judge.violations) {
+    console.log(`${userId ?? "the server"}: ${what}`);
+    // Of each kind one with all that led to it: the others look alike.
+    const kind = what.replace(/[\w.]*\d+/g, "");
+    if (!kinds.has(kind)) for (const event of events) console.log(`  ${event}`);
+    kinds.add(kind);
   }
-  for (const { what, userId } of judge.violations.slice(3)) console.log(`${userId ?? "the server"}: ${what}`);
   console.log(
     judge.count === 0
       ? "every promise was kept"

@@ -3,7 +3,7 @@ import type { FaultLane } from "./fault-lane.ts";
 import type { PressLedger } from "./press-ledger.ts";
 
 /** Streams for which a microphone has to be on. */
-export const heardStreams = /^(transcription|translation|audio_chunk)/;
+export const heardStreams = /^(transcription|audio_chunk)/;
 
 export interface AppSeatParts {
   readonly userId: string;

@@ -250,7 +250,7 @@ class ChaosRun {
 
   /** What an app listens to from now on: the buttons always, speech now and then. */
   #streams({ streams }: AppSeat): readonly string[] {
-    const others = ["transcription:en-US", "head_position", "translation:en-US-to-de-DE"];
+    const others = ["transcription:en-US", "head_position", "phone_battery_update"];
     const sound = streams.includes("audio_chunk") ? ["audio_chunk"] : [];
     return ["button_press", ...sound, ...others.filter(() => this.#random.chance(0.35))];
   }

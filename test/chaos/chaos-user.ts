@@ -27,8 +27,7 @@ const phoneMs = 5_000;
 /** However fast time runs, the machine that all this runs on may stand still for a while. */
 const leastPatienceMs = 2_500;
 const pingMs = 700;
-/** A wish that is younger than this when the glasses come back is said again. */
-const wishMs = 15_000;
+const insistMs = 2_000;
 
 /** A user with glasses: presses numbered buttons, and comes back whenever the connection is lost. */
 export class ChaosUser {
@@ -45,11 +44,14 @@ export class ChaosUser {
   /** What the apps listen to as the server has told, and since when it has said so. */
   #told = new Map<string, { readonly streams: readonly string[]; readonly sinceMs: number }>();
   #started = false;
+  /** Apps that the user has started and not seen running since: one that does not come is started again. */
+  readonly #awaited = new Set<AppSeat>();
   #pressing = true;
   #closed = false;
   #redial: ReturnType<typeof setTimeout> | undefined;
   #nextPress: ReturnType<typeof setTimeout> | undefined;
   #pinger: ReturnType<typeof setInterval> | undefined;
+  #insister: ReturnType<typeof setInterval> | undefined;
   #pinging = false;
   /** When the glasses were last acknowledged; undefined while they are not connected. */
   connectedMs: number | undefined;
@@ -124,6 +126,7 @@ export class ChaosUser {
   start(): void {
     this.#dial();
     this.#pinger = setInterval(() => void this.#ping(), pingMs);
+    this.#insister = setInterval(() => this.#insist(), insistMs);
     this.#pressSoon();
   }
 
@@ -149,6 +152,7 @@ export class ChaosUser {
   stopApp(seat: AppSeat): void {
     this.journal.note(`stops ${seat.packageName}`);
     seat.want(false);
+    this.#awaited.delete(seat);
     seat.ledger.stopped(performance.now());
     this.#glasses.stopApp(seat.packageName);
   }
@@ -156,6 +160,7 @@ export class ChaosUser {
   startApp(seat: AppSeat): void {
     this.journal.note(`starts ${seat.packageName}`);
     seat.want(true);
+    this.#awaited.add(seat);
     this.#glasses.startApp(seat.packageName);
   }
 
@@ -180,6 +185,7 @@ export class ChaosUser {
     this.rest();
     clearTimeout(this.#redial);
     clearInterval(this.#pinger);
+    clearInterval(this.#insister);
     this.#glasses.close();
   }
 
@@ -198,11 +204,19 @@ export class ChaosUser {
       if (former !== undefined && !this.#told.has(packageName))
         this.#parts.onForgotten(this, seat, former.sinceMs);
       // What was wished on a connection that was lost may not have been heard. Both may be said twice.
-      if (!this.#started || (seat.wanted && now - seat.changedMs < wishMs))
-        this.#glasses.startApp(packageName);
+      if (!this.#started) this.#awaited.add(seat);
+      if (this.#awaited.has(seat)) this.#glasses.startApp(packageName);
       else if (!seat.wanted) this.#glasses.stopApp(packageName);
     }
     this.#started = true;
+  }
+
+  /** A start may fail, of which the user is told, and then it is for the user to try again. */
+  #insist(): void {
+    for (const seat of this.#awaited) {
+      if (this.knows(seat) || !seat.wanted) this.#awaited.delete(seat);
+      else this.#glasses.startApp(seat.packageName);
+    }
   }
 
   #heardOfApps(appSubscriptions: Subscriptions): void {

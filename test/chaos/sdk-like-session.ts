@@ -47,6 +47,8 @@ export class SdkLikeSession {
   #over = false;
   /** What comes before there are handlers is nobody's. */
   #hasHandlers = false;
+  /** Dials whose caller waits: an acknowledgement, of whichever socket, is good for all. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: SdkLikeOptions) {
     this.#options = options;
@@ -59,6 +61,7 @@ export class SdkLikeSession {
   /** Dials. Resolves with the acknowledgement, however late; rejects when none has come in the SDK's 5 s. */
   connect(): Promise<void> {
     const acknowledged = Promise.withResolvers<void>();
+    this.#waiting.add(acknowledged.resolve);
     const socket = new WebSocket(this.#options.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -78,7 +81,8 @@ export class SdkLikeSession {
         this.#options.onAck(message);
         // A fresh process says that it hears nothing yet.
         this.#list(this.#hasHandlers ? this.#options.streams() : []);
-        acknowledged.resolve();
+        for (const acknowledge of this.#waiting) acknowledge();
+        this.#waiting.clear();
       } else if (message.type === "data_stream") {
         if (this.#hasHandlers) this.#options.onEvent(message.streamType, message.data);
       } else if (message.type === "app_stopped") {
