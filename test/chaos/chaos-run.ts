@@ -205,6 +205,7 @@ class ChaosRun {
       const user: ChaosUser = new ChaosUser({
         userId,
         token: await server.token(userId),
+        url: lane.url,
         lane,
         seats,
         journal,

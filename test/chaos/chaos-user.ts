@@ -7,11 +7,14 @@ import type { FaultLane } from "./fault-lane.ts";
 export interface ChaosUserParts {
   readonly userId: string;
   readonly token: string;
-  readonly lane: FaultLane;
+  /** The server's address, or its lane's. */
+  readonly url: string;
+  readonly lane?: FaultLane | undefined;
   readonly seats: readonly AppSeat[];
   readonly journal: ClientJournal;
   readonly random: SeededRandom;
   readonly speed: number;
+  /** On average; 0: only when told to. */
   readonly pressesPerSecond: number;
   /** Whether sound is sent while the microphone is on. */
   readonly speaks: boolean;
@@ -32,7 +35,7 @@ const insistMs = 2_000;
 /** A user with glasses: presses numbered buttons, and comes back whenever the connection is lost. */
 export class ChaosUser {
   readonly userId: string;
-  readonly lane: FaultLane;
+  readonly lane: FaultLane | undefined;
   readonly seats: readonly AppSeat[];
   readonly journal: ClientJournal;
   readonly #parts: ChaosUserParts;
@@ -62,14 +65,14 @@ export class ChaosUser {
   microphoneMs = performance.now();
 
   constructor(parts: ChaosUserParts) {
-    const { userId, token, lane, seats, journal, speaks } = parts;
+    const { userId, token, url, lane, seats, journal, speaks } = parts;
     this.#parts = parts;
     this.userId = userId;
     this.lane = lane;
     this.seats = seats;
     this.journal = journal;
     this.#glasses = new SimulatedGlasses({
-      url: lane.url,
+      url,
       token,
       background: speaks ? "noise" : "none",
       seed: parts.random.integer(1, 1_000_000),
@@ -124,10 +127,21 @@ export class ChaosUser {
 
   /** Puts the glasses on: from now on they connect, and come back. */
   start(): void {
-    this.#dial();
+    this.dial();
     this.#pinger = setInterval(() => void this.#ping(), pingMs);
     this.#insister = setInterval(() => this.#insist(), insistMs);
     this.#pressSoon();
+  }
+
+  /** Dials now, as it otherwise does a while after each loss. */
+  dial(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#redial);
+    const patience = setTimeout(() => this.#glasses.drop(), this.#patienceMs);
+    this.#glasses
+      .connect()
+      .catch(() => this.#dialLater())
+      .finally(() => clearTimeout(patience));
   }
 
   /** Presses nothing any more by itself. */
@@ -252,16 +266,7 @@ export class ChaosUser {
     if (this.#closed) return;
     clearTimeout(this.#redial);
     const delayMs = (phoneMs / this.#parts.speed) * (0.8 + 0.4 * this.#parts.random.next());
-    this.#redial = setTimeout(() => this.#dial(), delayMs);
-  }
-
-  #dial(): void {
-    if (this.#closed) return;
-    const patience = setTimeout(() => this.#glasses.drop(), this.#patienceMs);
-    this.#glasses
-      .connect()
-      .catch(() => this.#dialLater())
-      .finally(() => clearTimeout(patience));
+    this.#redial = setTimeout(() => this.dial(), delayMs);
   }
 
   get #patienceMs(): number {
@@ -294,8 +299,8 @@ export class ChaosUser {
   }
 
   #pressSoon(): void {
-    if (!this.#pressing) return;
     const { random, pressesPerSecond } = this.#parts;
+    if (!this.#pressing || pressesPerSecond === 0) return;
     const delayMs = (-Math.log(1 - random.next()) * 1000) / pressesPerSecond;
     this.#nextPress = setTimeout(() => {
       this.press();

@@ -66,6 +66,7 @@ export class PressLedger {
   /** Highest on the present connection. */
   #highestHere = 0;
   #toldLost = 0;
+  #lost = 0;
   #stoppedMs = Number.NEGATIVE_INFINITY;
   readonly #app: Absence;
   readonly #user: Absence;
@@ -163,6 +164,13 @@ export class PressLedger {
     return this.#highest >= press || this.#presses.get(press)?.owed !== true;
   }
 
+  /** How many confirmed presses have been found lost since this was asked last. */
+  takeLost(): number {
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+
   /** How long the app has been away, in milliseconds; 0 when it is there. */
   awayMs(atMs: number): number {
     return this.#app.lengthMs(atMs);
@@ -184,8 +192,12 @@ export class PressLedger {
 
   #judge(press: number, entry: Press, atMs: number): void {
     const pardon = this.#pardon(entry, atMs);
-    if (pardon === undefined) this.#onProblem(`press ${press}, which the server has had, is lost`);
-    else this.counts.pardoned[pardon]++;
+    if (pardon !== undefined) {
+      this.counts.pardoned[pardon]++;
+      return;
+    }
+    this.#lost++;
+    this.#onProblem(`press ${press}, which the server has had, is lost`);
   }
 
   #pardon({ sentMs, confirmedMs = sentMs }: Press, atMs: number): Pardon | undefined {

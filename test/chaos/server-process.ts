@@ -15,14 +15,9 @@ function say(report: ServerReport): void {
 }
 
 function killWorker({ store, liveness, pool }: RunningServer, worker: WorkerKind): void {
-  switch (worker) {
-    case "store":
-      return store.injectDeath();
-    case "liveness":
-      return liveness.injectDeath();
-    case "audio":
-      return pool.injectFault(0, { fault: "exit" });
-  }
+  if (worker === "store") store.injectDeath();
+  else if (worker === "liveness") liveness.injectDeath();
+  else pool.injectFault(0, { fault: "exit" });
 }
 
 try {

@@ -139,7 +139,7 @@ export class Watch {
   #reaches(user: ChaosUser): boolean {
     const { connectedMs, lane } = user;
     if (connectedMs === undefined || performance.now() - connectedMs < slackMs) return false;
-    return this.#serverCalm && !this.#parts.director.isTroubled(lane, slackMs);
+    return this.#serverCalm && (lane === undefined || !this.#parts.director.isTroubled(lane, slackMs));
   }
 
   #appReachable(seat: AppSeat): boolean {
