@@ -55,6 +55,8 @@ export interface Config {
   readonly targets: "public" | "private" | "all";
   /** Who may read `/metrics`: everybody, whoever has the admin token, or nobody. */
   readonly metrics: "open" | "admin" | "off";
+  /** Whether the server waits for the one before it on the same data folder, and shares its ports for a moment. */
+  readonly handover: boolean;
   readonly limits: Limits;
 }
 
@@ -284,6 +286,12 @@ const settings = {
     "Who may read /metrics: anybody (open), whoever has the admin token (admin), or nobody (off)",
     oneOf("open", "admin", "off"),
   ),
+  handover: setting(
+    "HANDOVER",
+    "false",
+    "Start while the former server still runs on this data folder, and take over as soon as that one has ended its work",
+    flag,
+  ),
   maxSessions: setting(
     "MAX_SESSIONS",
     String(limits.maxSessions),
@@ -400,6 +408,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     photoRelay: v.photoRelay,
     targets: v.targets,
     metrics: v.metrics,
+    handover: v.handover,
     limits: {
       ...limits,
       recentAudioMs: isCloud ? limits.cloudRecentAudioMs : limits.recentAudioMs,

@@ -1,5 +1,5 @@
 import type { AppMessage, ToApp } from "../wire/apps.ts";
-import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms } from "./app-rooms.ts";
+import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms, KeptRoom } from "./app-rooms.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 
 const reasons: Readonly<Record<AppMessageRefusal, string>> = {
@@ -12,6 +12,11 @@ const reasons: Readonly<Record<AppMessageRefusal, string>> = {
   TOO_MANY_ROOMS: "Too many rooms",
   NOT_IN_ROOM: "The app has not joined this room",
 };
+
+/** Who of this user's apps meets others, and in which rooms, in case the process ends. */
+interface KeptPresences {
+  readonly presences: readonly (readonly [packageName: string, rooms: readonly KeptRoom[]])[];
+}
 
 /** What the apps of this user say to the same apps of other users. Refusals never cost an app its socket. */
 export class AppMessagesManager implements Manager {
@@ -59,6 +64,22 @@ export class AppMessagesManager implements Manager {
     }
   }
 
+  keep(): KeptPresences | undefined {
+    if (this.#presences.size === 0) return undefined;
+    return {
+      presences: [...this.#presences].map(([packageName, presence]) => [packageName, presence.keep()]),
+    };
+  }
+
+  resume({ presences }: KeptPresences): void {
+    for (const [packageName, rooms] of presences) {
+      const app = this.#context.app(packageName);
+      if (app === undefined) continue;
+      this.onAppConnected(app);
+      this.#presences.get(packageName)?.resume(rooms);
+    }
+  }
+
   dispose(): void {
     for (const presence of this.#presences.values()) presence.close();
     this.#presences.clear();
@@ -87,6 +108,7 @@ export class AppMessagesManager implements Manager {
    */
   #report(app: SessionApp, kind: string, result: AppMessageResult): void {
     this.#count(kind, result);
+    if (kind !== "broadcast") this.#context.changed();
     if (result !== "done" && result !== "ROOM_PRIVATE") {
       app.send({ type: "tpa_connection_error", code: result, message: reasons[result] });
     }

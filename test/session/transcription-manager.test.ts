@@ -315,6 +315,7 @@ describe("spoken commands", () => {
       voiceCommands: () => enabled,
       callableApps: () => [{ packageName: captions, name: "Captions" }],
       obey: (command) => obeyed.push(command),
+      changed: () => {},
     });
     const say = (text: string, over: Partial<Transcript> = {}) =>
       manager.onTranscript(transcript(text, over));
@@ -362,6 +363,7 @@ describe("spoken commands", () => {
       voiceCommands: () => false,
       callableApps: () => [],
       obey: () => {},
+      changed: () => {},
     });
     const of = (...languages: string[]) => ({
       languages,
