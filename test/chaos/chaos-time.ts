@@ -1,6 +1,6 @@
 import { type Limits, limits } from "../../src/kernel/limits.ts";
 
-/** Times that are not those of the network's and of the apps' lives, and so keep their pace. */
+/** Times that are not those of the network and of the apps' lives, but of this machine, and so keep their pace. */
 const unhurried: ReadonlySet<string> = new Set([
   "interimMs",
   "utteranceMs",
@@ -14,6 +14,12 @@ const unhurried: ReadonlySet<string> = new Set([
   "anonymousBodyMs",
   "stallMs",
   "drainMs",
+  "drainGroupMs",
+  "commitGroupMs",
+  "commitPatienceMs",
+  "commitRetryMs",
+  "snapshotEveryMs",
+  "aliveMs",
   "finalWordsMs",
 ]);
 

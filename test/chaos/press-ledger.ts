@@ -129,7 +129,8 @@ export class PressLedger {
   /** The app's connection is lost, or carries nothing any more. */
   appAway(atMs: number): void {
     if (!this.#app.begin(atMs)) return;
-    if (atMs - this.#backMs >= this.#rules.settledMs) this.#duplicatesSinceMs = atMs;
+    const isSettled = atMs - this.#backMs >= this.#rules.settledMs;
+    this.#duplicatesSinceMs = isSettled ? atMs : Math.min(this.#duplicatesSinceMs, atMs);
   }
 
   /** The app is connected and heard again. @param lost what the server says it could not keep for it. */
