@@ -31,6 +31,10 @@ const backgroundApps = 4;
 const seatsEach = 2;
 const pressesPerSecond = 1;
 const sdkPackage = "com.example.chaos.sdk";
+/** What was confirmed so long ago is committed. */
+const commitMs = 500;
+/** How long a server may take after the death of its store until it commits again what came meanwhile. */
+const storeBackMs = 4_000;
 /** What a working server may grow in a minute, in MiB, for certain: far above the noise of a short run. */
 const mostGrowth = 20;
 const warmUpMs = 20_000;
@@ -77,7 +81,7 @@ class ChaosRun {
     this.#random = randomOf(options.seed);
     this.#limits = hurriedLimits(options.speed);
     const { appGraceMs, sessionGraceMs } = this.#limits;
-    this.#rules = { commitMs: 500, duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
+    this.#rules = { duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
   }
 
   async perform(): Promise<ChaosResult> {
@@ -100,7 +104,7 @@ class ChaosRun {
       apps: this.#apps,
       sharedLane: this.#sdkLane,
       nextStreams: (seat) => this.#streams(seat),
-      onServerDown: (how) => this.#serverDown(how),
+      onServerDown: (...end) => this.#serverDown(...end),
       onServerUp: (startedInMs) => this.#serverUp(startedInMs),
       onServerTroubled: () => this.#watch?.serverTroubled(),
     });
@@ -288,15 +292,17 @@ class ChaosRun {
     return `${second.padStart(5)} s  ${connected} glasses, ${acked} of ${seats.length} apps, ${arrived} presses arrived, ${(bytes / 2 ** 20).toFixed(0)} MiB, ${this.#judge.count} violations`;
   }
 
-  #serverDown(how: "kill" | "drain"): void {
+  #serverDown(how: "kill" | "drain", sinceStoreDiedMs: number): void {
     const now = performance.now();
+    // While nothing can be committed, service goes on without, which the server tells.
+    const uncommittedMs = now - (sinceStoreDiedMs < storeBackMs ? sinceStoreDiedMs : 0) - commitMs;
     this.#watch?.serverTroubled();
     this.#memory.restart();
     for (const user of this.#users) {
       user.troubled();
       for (const { ledger } of user.seats) {
         ledger.appAway(now);
-        if (how === "kill") ledger.serverDied(now);
+        if (how === "kill") ledger.serverDied(now, uncommittedMs);
       }
     }
   }

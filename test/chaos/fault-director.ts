@@ -15,7 +15,7 @@ export interface FaultDirectorParts {
   /** The run's random choice of what an app listens to next. */
   readonly nextStreams: (seat: AppSeat) => readonly string[];
   /** The server is gone, until it is said to be back. */
-  readonly onServerDown: (how: "kill" | "drain") => void;
+  readonly onServerDown: (how: "kill" | "drain", sinceStoreDiedMs: number) => void;
   readonly onServerUp: (startedInMs: number) => void;
   /** The server, or a thread of it, does nothing for a while. */
   readonly onServerTroubled: () => void;
@@ -30,6 +30,7 @@ export class FaultDirector {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #restart: Promise<void> = Promise.resolve();
   #isRestarting = false;
+  #storeDiedMs = Number.NEGATIVE_INFINITY;
   /** Until when a lane is in trouble, in the clock of `performance`. */
   readonly #troubles = new Map<FaultLane, number>();
 
@@ -87,6 +88,7 @@ export class FaultDirector {
       case "killWorker":
         this.#note(`the server's ${fault.worker} thread dies`);
         this.#parts.onServerTroubled();
+        if (fault.worker === "store") this.#storeDiedMs = performance.now();
         this.#parts.server.killWorker(fault.worker);
         break;
       case "cutSdk":
@@ -200,7 +202,7 @@ export class FaultDirector {
     this.#isRestarting = true;
     const { server, onServerDown, onServerUp } = this.#parts;
     this.#note(how === "kill" ? "the server is killed" : "the server is told to end");
-    onServerDown(how);
+    onServerDown(how, performance.now() - this.#storeDiedMs);
     this.#restart = (how === "kill" ? server.kill() : server.drain())
       .then(() => server.start())
       .then((startedInMs) => {

@@ -1,7 +1,5 @@
 /** What is promised, in milliseconds. */
 export interface LedgerRules {
-  /** An event that the server has confirmed for this long has been committed, and survives the server's death. */
-  readonly commitMs: number;
   /** What came so long before an app was lost may come once more. */
   readonly duplicateMs: number;
   /** A connection that held for this long has had its events acknowledged. */
@@ -61,7 +59,7 @@ export class PressLedger {
   readonly #rules: LedgerRules;
   readonly #onProblem: (problem: string) => void;
   readonly #presses = new Map<number, Press>();
-  readonly #deaths: number[] = [];
+  readonly #deaths: { readonly atMs: number; readonly uncommittedMs: number }[] = [];
   #highest = 0;
   /** Highest on the present connection. */
   #highestHere = 0;
@@ -154,9 +152,9 @@ export class PressLedger {
     this.#stoppedMs = atMs;
   }
 
-  /** The server's process was killed. */
-  serverDied(atMs: number): void {
-    this.#deaths.push(atMs);
+  /** The server's process was killed. @param uncommittedMs what was confirmed after that may not have been on the disk. */
+  serverDied(atMs: number, uncommittedMs: number): void {
+    this.#deaths.push({ atMs, uncommittedMs });
   }
 
   /** Whether the latest press, if it is owed, has arrived. */
@@ -202,9 +200,8 @@ export class PressLedger {
   }
 
   #pardon({ sentMs, confirmedMs = sentMs }: Press, atMs: number): Pardon | undefined {
-    const { commitMs } = this.#rules;
     if (this.#stoppedMs >= sentMs) return "stopped";
-    if (this.#deaths.some((diedMs) => diedMs >= sentMs && diedMs < confirmedMs + commitMs)) {
+    if (this.#deaths.some((death) => death.atMs >= sentMs && confirmedMs > death.uncommittedMs)) {
       return "uncommitted";
     }
     if (this.#toldLost > 0) {

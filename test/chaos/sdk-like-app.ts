@@ -21,6 +21,8 @@ export class SdkLikeApp {
   readonly #speed: number;
   readonly #seats = new Map<string, AppSeat>();
   readonly #sessions = new Map<string, SdkLikeSession>();
+  /** Sessions that the SDK has given up before their acknowledgement, and that linger without handlers. */
+  readonly #zombies = new Set<SdkLikeSession>();
   #apiKey = "";
   #server: Bun.Server<undefined> | undefined;
   #port = 0;
@@ -65,6 +67,7 @@ export class SdkLikeApp {
   fail(manner: OutageManner): void {
     this.#outage = manner;
     for (const [sessionId, session] of [...this.#sessions]) this.#forget(sessionId, session, "crash");
+    this.#endZombies();
     for (const seat of this.#seats.values()) seat.away();
     if (manner !== "gone") return;
     void this.#server?.stop(true);
@@ -79,6 +82,7 @@ export class SdkLikeApp {
   }
 
   close(): void {
+    this.#endZombies();
     for (const [sessionId, session] of [...this.#sessions]) this.#forget(sessionId, session, "crash");
     void this.#server?.stop(true);
   }
@@ -122,6 +126,8 @@ export class SdkLikeApp {
     try {
       await session.connect();
     } catch {
+      seat.journal.note(`${this.packageName}: no acknowledgement in time`);
+      this.#zombies.add(session);
       return Response.json({ status: "error", message: "Failed to connect" }, { status: 500 });
     }
     if (this.#outage !== undefined) {
@@ -146,6 +152,10 @@ export class SdkLikeApp {
       speed: this.#speed,
       streams: () => seat.streams,
       onAck: ({ resume }) => {
+        if (this.#zombies.has(session)) {
+          journal.note(`${packageName}: acknowledged too late, as nobody`);
+          return;
+        }
         journal.note(`${packageName}: acknowledged ${resume ? JSON.stringify(resume) : ""}`);
         seat.back(resume?.lost ?? 0);
       },
@@ -156,17 +166,24 @@ export class SdkLikeApp {
         seat.audioBytes += bytes;
       },
       onLost: (code, reason) => {
+        if (this.#zombies.has(session)) return;
         journal.note(`${packageName}: lost with ${code} ${reason}`);
         seat.away();
         this.onClosed(seat, code, reason);
       },
       onStop: (reason) => {
+        if (this.#zombies.delete(session)) return;
         journal.note(`${packageName}: onStop, ${reason}`);
         seat.away();
         if (this.#sessions.get(sessionId) === session) this.#sessions.delete(sessionId);
       },
     });
     return session;
+  }
+
+  #endZombies(): void {
+    for (const zombie of this.#zombies) zombie.dispose("crash");
+    this.#zombies.clear();
   }
 
   #forget(sessionId: string, session: SdkLikeSession, how: "close" | "crash"): void {

@@ -44,7 +44,7 @@ const packages = ["com.example.storm.one", "com.example.storm.two"] as const;
 const beginMs = 60_000;
 const returnMs = 60_000;
 /** What was confirmed so long before the kill has been committed. */
-const commitMs = 1_500;
+const commitMs = 750;
 
 /** Kills a server with many sessions and lets everybody return at once. @param say receives a line now and then. */
 export async function runStorm(options: StormOptions, say: (line: string) => void): Promise<StormRound[]> {
@@ -89,7 +89,7 @@ async function makeUser(
 ): Promise<ChaosUser> {
   const journal = new ClientJournal(performance.now());
   const { appGraceMs, sessionGraceMs } = limits;
-  const rules = { commitMs, duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
+  const rules = { duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
   const seats = apps.map((app, index) => {
     const streams = ["button_press", ...(index === 0 ? ["transcription:en-US"] : [])];
     const ledger = new PressLedger(rules, (problem) => journal.note(problem));
@@ -125,9 +125,10 @@ async function performRound(server: ChaosServer, users: readonly ChaosUser[]): P
   await pause(3_000);
   for (const user of users) user.press();
   await until("the presses to be confirmed", () => users.every(({ settled }) => settled), 10_000);
-  await pause(commitMs);
+  await pause(2 * commitMs);
   const acksBefore = new Map(seats.map((seat) => [seat, seat.acks]));
   await server.kill();
+  for (const { ledger } of seats) ledger.serverDied(performance.now(), performance.now() - commitMs);
   const beganMs = performance.now();
   const startMs = await server.start();
   for (const user of users) user.dial();

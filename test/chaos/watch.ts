@@ -28,6 +28,9 @@ export class Watch {
   readonly #since = new Map<string, number>();
   readonly #sound = new WeakMap<AppSeat, { bytes: number; atMs: number }>();
   #troubledMs = performance.now();
+  #wasUp = true;
+  /** Processes of the server so far: a start of an app that was under way begins anew in the next. */
+  #starts = 0;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -40,7 +43,10 @@ export class Watch {
 
   /** To be called twice a second. */
   tick(): void {
-    if (!this.#parts.server.isUp) this.serverTroubled();
+    const { isUp } = this.#parts.server;
+    if (!isUp) this.serverTroubled();
+    if (isUp && !this.#wasUp) this.#starts++;
+    this.#wasUp = isUp;
     for (const user of this.#parts.users) {
       this.#checkGhost(user);
       this.#checkDeafness(user);
@@ -117,7 +123,7 @@ export class Watch {
       for (const { packageName, state } of session.apps) {
         const most = appMs[state];
         const seat = user.seats.find((candidate) => candidate.packageName === packageName);
-        const life = `${session.userId} ${packageName} ${state} ${seat?.acks} ${seat?.changedMs}`;
+        const life = `${session.userId} ${packageName} ${state} ${seat?.acks} ${seat?.changedMs} ${state === "CONNECTING" ? this.#starts : ""}`;
         if (most !== undefined && lasting(life, most)) {
           this.#report(user, `${packageName} is ${state} for longer than its timer`);
         }
