@@ -12,7 +12,7 @@ import { FaultLane } from "./fault-lane.ts";
 import { planFaults } from "./fault-plan.ts";
 import { Judge } from "./judge.ts";
 import { MemoryTrend } from "./memory-trend.ts";
-import { type MetricSample, sumOf } from "./metric-sample.ts";
+import type { MetricSample } from "./metric-sample.ts";
 import { type LedgerRules, PressLedger } from "./press-ledger.ts";
 import { SdkLikeApp } from "./sdk-like-app.ts";
 import { SdkSeats } from "./sdk-seats.ts";
@@ -35,9 +35,12 @@ const sdkPackage = "com.example.chaos.sdk";
 const commitMs = 500;
 /** How long a server may take after the death of its store until it commits again what came meanwhile. */
 const storeBackMs = 4_000;
-/** What a working server may grow in a minute, in MiB, for certain: far above the noise of a short run. */
-const mostGrowth = 20;
-const warmUpMs = 20_000;
+const warmUpMs = 45_000;
+/** Over less the memory of a collected heap says nothing. */
+const leastTrendMinutes = 1;
+/** What a working server's memory may grow for certain, in MiB: once, and in a minute. */
+const mostGrownMiB = 30;
+const mostGrowthMiB = 0.1;
 
 /**
  * Lets many users live with a server through a bad time, and sees to it that every promise is kept.
@@ -342,7 +345,11 @@ class ChaosRun {
     await until("the last presses", () => open().length === 0, 10_000).catch(() => {});
     for (const user of this.#users) for (const { ledger } of user.seats) ledger.close(performance.now());
     const grown = this.#memory.grownAfter(warmUpMs);
-    if (grown !== undefined && grown.certain > mostGrowth) {
+    if (
+      grown !== undefined &&
+      grown.minutes >= leastTrendMinutes &&
+      grown.certain > mostGrownMiB / grown.minutes + mostGrowthMiB
+    ) {
       this.#judge.report(`the server's memory grows by ${grown.perMinute.toFixed(1)} MiB a minute`);
     }
   }
@@ -365,13 +372,23 @@ class ChaosRun {
         Object.entries(this.#director?.done ?? {}).map(([kind, count]) => [`faults: ${kind}`, count]),
       ),
       "server starts, ms until it listened": this.#startsMs.map((ms) => ms.toFixed(0)).join(" "),
-      "messages dropped": sumOf(this.#lastMetrics, "browline_messages_dropped_total"),
-      "errors contained": sumOf(this.#lastMetrics, "browline_errors_total"),
+      ...this.#counted("browline_messages_dropped_total"),
+      ...this.#counted("browline_errors_total"),
+      ...this.#counted("browline_sessions_resumed_total"),
+      ...this.#counted("browline_journal_events_unkept_total"),
       ...(grown && {
         "memory at the end, MiB": grown.lastMiB.toFixed(0),
         "memory trend, MiB/min": `${grown.perMinute.toFixed(2)} over ${grown.minutes.toFixed(1)} min`,
       }),
     };
+  }
+
+  /** What the last process of the server has counted, by labels. */
+  #counted(name: string): Record<string, number> {
+    const samples = this.#lastMetrics.filter((sample) => sample.name === name && sample.value > 0);
+    const words = (labels: MetricSample["labels"]) => Object.values(labels).join(" ");
+    const short = name.replace(/^browline_|_total$/g, "").replaceAll("_", " ");
+    return Object.fromEntries(samples.map(({ labels, value }) => [`${short}: ${words(labels)}`, value]));
   }
 
   #pause(ms: number): Promise<void> {
