@@ -30,6 +30,8 @@ export class AppSeat {
   ackedMs: number | undefined;
   /** How often it was acknowledged. */
   acks = 0;
+  /** How often the server may have begun anew to wait for it. */
+  starts = 0;
   audioBytes = 0;
 
   constructor(parts: AppSeatParts) {

@@ -175,7 +175,7 @@ export class ChaosUser {
     this.journal.note(`starts ${seat.packageName}`);
     seat.want(true);
     this.#awaited.add(seat);
-    this.#glasses.startApp(seat.packageName);
+    this.#start(seat);
   }
 
   /** The glasses lose the socket on their side; the server hears of that when the lane lets it. */
@@ -219,7 +219,7 @@ export class ChaosUser {
         this.#parts.onForgotten(this, seat, former.sinceMs);
       // What was wished on a connection that was lost may not have been heard. Both may be said twice.
       if (!this.#started) this.#awaited.add(seat);
-      if (this.#awaited.has(seat)) this.#glasses.startApp(packageName);
+      if (this.#awaited.has(seat)) this.#start(seat);
       else if (!seat.wanted) this.#glasses.stopApp(packageName);
     }
     this.#started = true;
@@ -229,8 +229,13 @@ export class ChaosUser {
   #insist(): void {
     for (const seat of this.#awaited) {
       if (this.knows(seat) || !seat.wanted) this.#awaited.delete(seat);
-      else this.#glasses.startApp(seat.packageName);
+      else this.#start(seat);
     }
+  }
+
+  #start(seat: AppSeat): void {
+    seat.starts++;
+    this.#glasses.startApp(seat.packageName);
   }
 
   #heardOfApps(appSubscriptions: Subscriptions): void {

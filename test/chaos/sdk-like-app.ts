@@ -154,6 +154,7 @@ export class SdkLikeApp {
       onAck: ({ resume }) => {
         if (this.#zombies.has(session)) {
           journal.note(`${packageName}: acknowledged too late, as nobody`);
+          seat.starts++;
           return;
         }
         journal.note(`${packageName}: acknowledged ${resume ? JSON.stringify(resume) : ""}`);

@@ -30,7 +30,7 @@ export interface StormRound {
   readonly missing: number;
   /** How late the main loop was, from its first turn until everybody was back. */
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Reads of users from the database, for each socket that came back. */
+  /** Reads from the database, those of the start included, for each socket that came back. */
   readonly readsPerReconnect: number;
   /** Webhooks that the server sent. */
   readonly webhooks: number;
@@ -164,7 +164,7 @@ async function performRound(server: ChaosServer, users: readonly ChaosUser[]): P
     appsMs: share(seats.length, [...appsBackMs.values()]),
     missing: seats.length - appsBackMs.size,
     lag: { p50, p99, max },
-    readsPerReconnect: sumOf(samples, "browline_user_reads_total") / (users.length + seats.length),
+    readsPerReconnect: sumOf(samples, "browline_store_reads_total") / (users.length + seats.length),
     webhooks: sumOf(samples, "browline_webhooks_total", { kind: "start" }),
     lost,
     residentMiB: (server.residentBytes() ?? 0) / 2 ** 20,

@@ -123,7 +123,7 @@ export class Watch {
       for (const { packageName, state } of session.apps) {
         const most = appMs[state];
         const seat = user.seats.find((candidate) => candidate.packageName === packageName);
-        const life = `${session.userId} ${packageName} ${state} ${seat?.acks} ${seat?.changedMs} ${state === "CONNECTING" ? this.#starts : ""}`;
+        const life = `${session.userId} ${packageName} ${state} ${seat?.acks} ${seat?.starts} ${state === "CONNECTING" ? this.#starts : ""}`;
         if (most !== undefined && lasting(life, most)) {
           this.#report(user, `${packageName} is ${state} for longer than its timer`);
         }
