@@ -69,6 +69,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     }
     const store = await SqliteStore.open(join(config.dataDir, "browline.db"), { clock, log, metrics });
     closers.push(() => store.close());
+    closers.push(
+      metrics.probes.start(({ beganMs, lastedMs }) => {
+        log.warn(
+          { began: new Date(beganMs).toISOString(), lastedMs },
+          "the main loop stood still for a while",
+        );
+      }),
+    );
     const liveness = await startLiveness({ config, clock, log, metrics });
     closers.push(() => liveness.stop());
     const pool = await AudioPool.start({ config, clock, log, metrics });

@@ -26,8 +26,6 @@ export interface AudioPoolStats {
     /** Infinity while there is no worker. */
     readonly heartbeatAgeMs: number;
     readonly restarts: number;
-    /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker. */
-    readonly lagHistogram: readonly number[];
   }[];
   readonly recognisers: readonly {
     readonly restarts: number;
@@ -214,7 +212,6 @@ export class AudioPool implements AudioLanes {
         slots: host.arena.layout.slots,
         heartbeatAgeMs: host.heartbeatAgeMs,
         restarts: host.restarts,
-        lagHistogram: host.arena.lagHistogram(),
       })),
       recognisers: this.#recognisers.map((host) => ({
         restarts: host.restarts,

@@ -63,7 +63,7 @@ export class RingWriter {
    * @param kind 0 to 254, the caller's own.
    * @returns false when there is no room; nothing was written.
    */
-  write(kind: number, generation: number, stampMs: number, payload: Uint8Array): boolean {
+  write(kind: number, generation: number, stamp: number, payload: Uint8Array): boolean {
     const length = payload.byteLength;
     if (length > this.largestPayload) return false;
     const { control, headWord, tailWord, data, headers, size } = this.#ring;
@@ -83,7 +83,7 @@ export class RingWriter {
     }
     headers[word] = length | (kind << 24);
     headers[word + 1] = generation;
-    headers[word + 2] = stampMs;
+    headers[word + 2] = stamp;
     headers[word + 3] = this.#sequence++;
     data.set(payload, (word << 2) + recordHeaderBytes);
     // Published last: whoever sees the new head sees the bytes before it.
@@ -99,7 +99,7 @@ export class RingWriter {
 export class RingReader {
   kind = 0;
   generation = 0;
-  stampMs = 0;
+  stamp = 0;
   sequence = 0;
   /** Payload bytes of the record. */
   length = 0;
@@ -135,7 +135,7 @@ export class RingReader {
     this.length = first & lengthMask;
     this.kind = first >>> 24;
     this.generation = headers[word + 1] ?? 0;
-    this.stampMs = headers[word + 2] ?? 0;
+    this.stamp = headers[word + 2] ?? 0;
     this.sequence = headers[word + 3] ?? 0;
     this.#offset = offset + recordHeaderBytes;
     this.#after = (tail + recordBytes(this.length)) | 0;

@@ -39,6 +39,7 @@ export class LaneSpeech {
   readonly #recent: RecentAudio;
   readonly #providers: readonly SpeechProvider[];
   readonly #report: (report: LaneSpeechReport) => void;
+  readonly #onSent: (() => void) | undefined;
   readonly #streams = new Map<string, LanguageStream>();
   /** Languages that were demanded and cannot be served, with the reason. */
   readonly #unserved = new Map<string, string>();
@@ -60,11 +61,13 @@ export class LaneSpeech {
     recent: RecentAudio,
     providers: readonly SpeechProvider[],
     report: (report: LaneSpeechReport) => void,
+    onSent?: () => void,
   ) {
     this.#laneId = laneId;
     this.#recent = recent;
     this.#providers = providers;
     this.#report = report;
+    this.#onSent = onSent;
     const { settled, written } = recent;
     if (settled > 0 && settled < written) this.#inherited = { start: settled, end: written };
   }
@@ -134,8 +137,16 @@ export class LaneSpeech {
     const track = new UtteranceTrack(language, provider.id);
     const streamId = `${this.#laneId}/${language}/${this.#opened++}`;
     const sink = { onEvent: (event: SpeechEvent) => this.#receive(opened, event) };
+    const onSent = this.#onSent;
     const stream = provider.open(
-      { streamId, language, recent: this.#recent, fromSample, ...(wish && { wish }) },
+      {
+        streamId,
+        language,
+        recent: this.#recent,
+        fromSample,
+        ...(wish && { wish }),
+        ...(onSent && { onSent }),
+      },
       sink,
     );
     const opened: LanguageStream = { stream, track, state: undefined, settled: fromSample };

@@ -184,11 +184,11 @@ export class SupervisedStream implements SpeechStream {
   }
 
   #connect(desk: VendorDesk): CloudLink {
-    const { language, clock, recent } = this.#options;
+    const { language, clock, recent, onSent } = this.#options;
     const { hints = [], identifyLanguage = language === "auto" } = this.#wish ?? {};
     return new CloudLink(
       desk,
-      { clock, recent, segments: this.segments },
+      { clock, recent, segments: this.segments, ...(onSent && { onSent }) },
       { language, hints, identifyLanguage, keyterms: [] },
       {
         onOpen: (link) => this.#onOpen(link),
