@@ -81,7 +81,9 @@ function roundStep(rough: number): number {
 function formatTick(value: number): string {
   return Math.abs(value) >= 1000
     ? String(Math.round(value))
-    : formatFigure(value).replace(/\.?0+$/, "") || "0";
+    : formatFigure(value)
+        .replace(/(\.\d*?)0+$/, "$1")
+        .replace(/\.$/, "");
 }
 
 function round(value: number): string {

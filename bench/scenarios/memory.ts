@@ -17,6 +17,7 @@ export const memory: Scenario = {
     const empty = await emptyProcess(context);
     const idle = await idleSessions(context);
     const speaking = await speakingSessions(context);
+    const aboveIdle = speaking.perSession - idle.perSession;
     const figure = (name: string, value: number): Figure => ({
       name: `memory / ${name}`,
       spread: { median: value, min: value, max: value },
@@ -60,7 +61,7 @@ export const memory: Scenario = {
       figures: [
         figure("empty MiB", empty / mib),
         figure("idle session KiB", idle.perSession / kib),
-        figure("speaking session KiB", speaking.perSession / kib),
+        figure("speaking session above idle KiB", aboveIdle / kib),
       ],
       verdicts,
       controls,
@@ -129,11 +130,9 @@ async function idleSessions({ surroundings, say }: BenchContext): Promise<Slope>
   return { perSession: slopeOf(points), points };
 }
 
-/** What the process takes more once everybody in it speaks, with recent audio that has filled up. */
+/** The same with everybody speaking, and with recent audio that has filled up. */
 async function speakingSessions({ surroundings, say }: BenchContext): Promise<Slope> {
   const points: [number, number][] = [];
-  let before = 0;
-  let after = 0;
   for (const sessions of [50, 250]) {
     const plan: TrialPlan = {
       ...silent,
@@ -145,24 +144,17 @@ async function speakingSessions({ surroundings, say }: BenchContext): Promise<Sl
     };
     const trial = await RunningTrial.start(plan, surroundings);
     try {
-      const idle = await settledMemory(trial);
       await trial.startTraffic();
-      // Longer than the recent audio that must be kept, so that its memory has been written to once.
+      // Longer than the recent audio that is kept in any case, so that its memory has been written to.
       await Bun.sleep(14_000);
       const { rssBytes } = await settledMemory(trial);
       points.push([sessions, rssBytes]);
-      say(
-        `  ${sessions} sessions, from idle to speaking: ${(idle.rssBytes / mib).toFixed(1)} to ${(rssBytes / mib).toFixed(1)} MiB`,
-      );
-      // The difference of two counts, so that what the process needs once for speaking at all is not charged to sessions.
-      before = points.length === 1 ? rssBytes - idle.rssBytes : before;
-      after = rssBytes - idle.rssBytes;
+      say(`  ${sessions} speaking sessions: ${(rssBytes / mib).toFixed(1)} MiB`);
     } finally {
       await trial.stop();
     }
   }
-  const [first, last] = [points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 1];
-  return { perSession: (after - before) / (last - first), points };
+  return { perSession: slopeOf(points), points };
 }
 
 function slopeOf(points: readonly (readonly [number, number])[]): number {

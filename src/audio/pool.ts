@@ -83,7 +83,7 @@ export class AudioPool implements AudioLanes {
     this.#options = options;
     const { config, clock, log } = options;
     const { limits } = config;
-    this.#recents = new RecentAudioPool(limits.recentAudioMs);
+    this.#recents = new RecentAudioPool(limits.recentAudioMs, limits.recentKeptMs);
     this.#relayBuffer = new Uint8Array(limits.pcmRingBytes);
     const wanted = Math.ceil(limits.maxSessions / config.audioWorkers);
     const slots = Math.min(

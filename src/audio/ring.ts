@@ -15,6 +15,14 @@ const skipKind = 255;
 
 const lengthMask = 0xff_ffff;
 
+/**
+ * A writer that finds its ring empty after so many bytes starts over at the beginning: as long as the reader keeps up, only
+ * so much of the ring is ever touched, so that it takes little real memory and stays in the processor's cache. Until the
+ * reader has followed, what was skipped counts as taken; so only small records do this, and not too soon.
+ */
+const rewindBytes = 32 * 1024;
+const rewindingRecordBytes = 4 * 1024;
+
 export interface RingMemory {
   /** Holds `head` and `tail`. They should lie on different cache lines (64 bytes), or the two cores fight over one. */
   readonly control: Int32Array;
@@ -46,6 +54,8 @@ function mapRing({ control, headWord, tailWord, data }: RingMemory): MappedRing 
 
 /** The writing side. Used by one thread only. */
 export class RingWriter {
+  /** Whether small records may start over at the ring's beginning. Not while many are about to follow each other. */
+  mayRewind = true;
   readonly #ring: MappedRing;
   #sequence = 0;
 
@@ -72,7 +82,8 @@ export class RingWriter {
     const needed = recordBytes(length);
     const offset = head & (size - 1);
     const untilEnd = size - offset;
-    const skipped = needed > untilEnd ? untilEnd : 0;
+    const rewinds = used === 0 && this.mayRewind && offset >= rewindBytes && needed <= rewindingRecordBytes;
+    const skipped = needed > untilEnd || rewinds ? untilEnd : 0;
     if (used + skipped + needed > size) return false;
 
     let word = offset >> 2;

@@ -147,4 +147,27 @@ describe("a ring between two threads", () => {
     expect(refused).toBeGreaterThan(0);
     expect(ring.intact()).toBeTrue();
   });
+
+  test("of 128 KiB stays in its first part while the reader keeps up, and uses all of it when it does not", () => {
+    const { memory, writer, reader } = ends(128 * 1024);
+    const touched = () => memory.data.findLastIndex((byte) => byte === 7);
+    const payload = new Uint8Array(640).fill(7);
+    for (let i = 0; i < 1_000; i++) {
+      expect(writer.write(1, 1, i, payload)).toBeTrue();
+      expect(reader.next()).toBeTrue();
+      expect(reader.stamp).toBe(i);
+      reader.drop();
+    }
+    expect(touched()).toBeLessThan(34 * 1024);
+    writer.mayRewind = false;
+    let held = 0;
+    while (writer.write(1, 1, held, payload)) held++;
+    expect(held * recordBytes(640)).toBeGreaterThan(126 * 1024);
+    for (let i = 0; i < held; i++) {
+      expect(reader.next()).toBeTrue();
+      expect(reader.stamp).toBe(i);
+      reader.drop();
+    }
+    expect(reader.next()).toBeFalse();
+  });
 });
