@@ -53,8 +53,9 @@ export class HttpPhotoDelivery implements PhotoDelivery {
     requestId: string,
     untilMs: number,
     onNews: (news: PhotoNews) => void,
+    formerUrl?: string,
   ): ExpectedPhoto {
-    return this.#parts.expected.add(userId, requestId, untilMs, onNews);
+    return this.#parts.expected.add(userId, requestId, untilMs, onNews, formerUrl);
   }
 
   async deliver(

@@ -8,7 +8,7 @@ import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
 import type { UserSession } from "../session/user-session.ts";
 import type { AppRecord } from "../store/store.ts";
-import type { AppMessage, StopReason } from "../wire/apps.ts";
+import type { AppMessage, StopReason, ToApp } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot } from "../wire/glasses.ts";
@@ -96,6 +96,7 @@ export interface SessionApps {
     apiKey: string,
     nonce: string | undefined,
     port: AppPort,
+    lastSeq?: number,
   ): { readonly generation: number } | { readonly fault: Fault } | { readonly close: Close };
   receive(packageName: string, generation: number, message: AppMessage): void;
   /** A request of a known type that could not be read. Returns whether it was answered. */
@@ -107,4 +108,8 @@ export interface SessionApps {
     problem: string,
   ): boolean;
   closed(packageName: string, generation: number): void;
+  /** A message of the gateway's own to the app's socket, if that is still the current one. */
+  tell(packageName: string, generation: number, message: ToApp): void;
+  /** Everything that the app was sent up to this number has come. */
+  confirmed(packageName: string, generation: number, seq: number): void;
 }

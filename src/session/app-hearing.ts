@@ -8,7 +8,13 @@ import type { AppLink } from "./app-link.ts";
 import type { Manager, Publish } from "./manager.ts";
 import type { DeliveryClass } from "./outbox.ts";
 import { SubscriptionHistory } from "./subscription-history.ts";
-import { type Listener, type RequestedStream, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+import {
+  grantedPermissions,
+  type Listener,
+  type RequestedStream,
+  readSubscriptions,
+  Subscriptions,
+} from "./subscriptions.ts";
 
 /** What the hearing of the apps needs of their session. */
 export interface AppHearingHost {
@@ -19,6 +25,8 @@ export interface AppHearingHost {
   readonly link: (packageName: string) => AppLink | undefined;
   /** What the apps together hear has changed. */
   readonly onChange: () => void;
+  /** The same, for what is kept of it. */
+  readonly changed: () => void;
 }
 
 /** What an app has heard and been denied since its last connect. */
@@ -51,6 +59,26 @@ export class AppHearing {
     this.#connections.delete(packageName);
   }
 
+  /** What an app's list in force asks for. */
+  requestedBy(packageName: string): readonly RequestedStream[] {
+    return this.subscriptions.streamsOf(packageName).map((stream) => {
+      const rate = stream.kind === "plain" ? stream.rate : undefined;
+      return rate === undefined ? stream.literal : { stream: stream.literal, rate };
+    });
+  }
+
+  /** The list that an app had in a former process. */
+  restore(
+    packageName: string,
+    requested: readonly RequestedStream[],
+    permissions: readonly string[],
+  ): readonly Stream[] {
+    const granted = grantedPermissions(permissions);
+    const { streams } = readSubscriptions(requested, granted, this.#host.limits.subscriptionsPerApp);
+    this.subscriptions.replace(packageName, streams, granted);
+    return streams;
+  }
+
   /** A list of an app, which replaces its former one, if it is not empty at once. */
   subscribe(link: AppLink, requested: readonly RequestedStream[]): void {
     const { limits, metrics } = this.#host;
@@ -62,9 +90,11 @@ export class AppHearing {
     const commit = () => {
       this.subscriptions.replace(link.packageName, streams, granted);
       this.history.note(link.packageName, this.subscriptions.literalsOf(link.packageName));
-      link.subscribed(this.subscriptions.literalsOf(link.packageName));
+      // First what is known by now, which takes the place of what waits of the same kind, and then what waits.
       this.#tellManagers(link, streams);
+      link.subscribed(this.subscriptions.literalsOf(link.packageName));
       this.#host.onChange();
+      this.#host.changed();
     };
     if (streams.length === 0) {
       link.held.empty(this.subscriptions.literalsOf(link.packageName).length > 0, commit);

@@ -1,6 +1,6 @@
 import type { AppMessage, ToApp } from "../wire/apps.ts";
 import type { Hop } from "../wire/refusals.ts";
-import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms } from "./app-rooms.ts";
+import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms, KeptRoom } from "./app-rooms.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 
 const refusals: Readonly<Record<AppMessageRefusal, { readonly hop: Hop; readonly message: string }>> = {
@@ -13,6 +13,11 @@ const refusals: Readonly<Record<AppMessageRefusal, { readonly hop: Hop; readonly
   TOO_MANY_ROOMS: { hop: "server", message: "Too many rooms" },
   NOT_IN_ROOM: { hop: "app", message: "The app has not joined this room" },
 };
+
+/** Who of this user's apps meets others, and in which rooms, in case the process ends. */
+interface KeptPresences {
+  readonly presences: readonly (readonly [packageName: string, rooms: readonly KeptRoom[]])[];
+}
 
 /** What the apps of this user say to the same apps of other users. Refusals never cost an app its socket. */
 export class AppMessagesManager implements Manager {
@@ -60,6 +65,22 @@ export class AppMessagesManager implements Manager {
     }
   }
 
+  keep(): KeptPresences | undefined {
+    if (this.#presences.size === 0) return undefined;
+    return {
+      presences: [...this.#presences].map(([packageName, presence]) => [packageName, presence.keep()]),
+    };
+  }
+
+  resume({ presences }: KeptPresences): void {
+    for (const [packageName, rooms] of presences) {
+      const app = this.#context.app(packageName);
+      if (app === undefined) continue;
+      this.onAppConnected(app);
+      this.#presences.get(packageName)?.resume(rooms);
+    }
+  }
+
   dispose(): void {
     for (const presence of this.#presences.values()) presence.close();
     this.#presences.clear();
@@ -90,6 +111,7 @@ export class AppMessagesManager implements Manager {
    */
   #report(app: SessionApp, kind: string, result: AppMessageResult): void {
     this.#count(kind, result);
+    if (kind !== "broadcast") this.#context.changed();
     if (result !== "done" && result !== "ROOM_PRIVATE") {
       app.send({ type: "tpa_connection_error", code: result, ...refusals[result] });
     }

@@ -30,6 +30,15 @@ interface PhotoRequest {
   cancelWake: Stop | undefined;
 }
 
+/** A request that was open when the process ended. */
+interface KeptPhoto {
+  readonly packageName: string;
+  readonly message: PhotoMessage;
+  readonly terms: PhotoTerms;
+  readonly uploadUrl: string;
+  readonly sends: number;
+}
+
 /**
  * Pictures that apps ask the glasses for. The camera takes one at a time, in the order of the requests. A request that
  * cannot be served is refused at once, and one that comes to nothing ends before the SDK gives up by itself; the SDK hears
@@ -89,6 +98,31 @@ export class PhotoManager implements Manager {
     for (const requestId of [...this.#requests.keys()]) this.#step(requestId, { kind: "lost" });
   }
 
+  keep(): { readonly photos: readonly KeptPhoto[] } | undefined {
+    if (this.#requests.size === 0) return undefined;
+    const photos = [...this.#requests.values()].map(({ app, message, terms, uploadUrl, state }) => ({
+      packageName: app.packageName,
+      message,
+      terms,
+      uploadUrl,
+      sends: state.name === "SENT" ? state.sends : 0,
+    }));
+    return { photos };
+  }
+
+  /** What the glasses were asked for may come at any moment, whoever asks by now. */
+  resume({ photos }: { readonly photos: readonly KeptPhoto[] }): void {
+    for (const { packageName, message, terms, uploadUrl, sends } of photos) {
+      const app = this.#context.app(packageName);
+      if (app === undefined) continue;
+      const state: PhotoState =
+        sends === 0
+          ? { name: "REQUESTED" }
+          : { name: "SENT", sends, cameraUntilMs: Number.POSITIVE_INFINITY };
+      this.#take(app, message, terms, state, uploadUrl, uploadUrl);
+    }
+  }
+
   dispose(): void {
     this.#drop(() => true, "cancelled");
   }
@@ -96,7 +130,7 @@ export class PhotoManager implements Manager {
   #request(app: SessionApp, message: PhotoMessage): void {
     const { requestId } = message;
     const { packageName } = app;
-    const { metrics, clock, limits, userId, log } = this.#context;
+    const { metrics, clock, limits, log } = this.#context;
     const known = this.#requests.get(requestId);
     if (known !== undefined && known.app.packageName === packageName) {
       metrics.photos.inc({ outcome: "repeated" });
@@ -116,22 +150,46 @@ export class PhotoManager implements Manager {
       this.#refuse(app, requestId, photoRefusal("NO_UPLOAD_URL", message));
     } else {
       const untilMs = clock.now() + limits.photoMs;
-      const expected = this.#delivery.expect(userId, requestId, untilMs, (news) =>
-        this.#hear(requestId, news),
-      );
       const custom = message.customWebhookUrl !== undefined;
-      this.#requests.set(requestId, {
-        app,
-        process: app.process,
-        message,
-        terms: { way: route.kind === "relay" ? "relay" : custom ? "custom" : "direct", untilMs },
-        uploadUrl: route.kind === "relay" ? expected.uploadUrl : route.url,
-        expected,
-        state: { name: "REQUESTED" },
-        cancelWake: clock.at(untilMs, () => this.#tick(requestId)),
-      });
+      const way = route.kind === "relay" ? "relay" : custom ? "custom" : "direct";
+      const url = route.kind === "relay" ? undefined : route.url;
+      this.#take(app, message, { way, untilMs }, { name: "REQUESTED" }, url);
       this.#pump();
     }
+  }
+
+  /**
+   * @param url where the glasses are to upload, unless that is yet to be made up.
+   * @param formerUrl what a former process has told the glasses.
+   */
+  #take(
+    app: SessionApp,
+    message: PhotoMessage,
+    terms: PhotoTerms,
+    state: PhotoState,
+    url: string | undefined,
+    formerUrl?: string,
+  ): void {
+    const { clock, userId } = this.#context;
+    const { requestId } = message;
+    const expected = this.#delivery.expect(
+      userId,
+      requestId,
+      terms.untilMs,
+      (news) => this.#hear(requestId, news),
+      formerUrl,
+    );
+    this.#requests.set(requestId, {
+      app,
+      process: app.process,
+      message,
+      terms,
+      uploadUrl: url ?? expected.uploadUrl,
+      expected,
+      state,
+      cancelWake: clock.at(terms.untilMs, () => this.#tick(requestId)),
+    });
+    this.#context.changed();
   }
 
   /** Why the request of an app cannot be served now, the app's own lacks first. */
@@ -195,6 +253,7 @@ export class PhotoManager implements Manager {
     const from = request.state.name;
     const [state, actions] = nextPhotoState(request.state, event, request.terms, clock.now(), limits);
     request.state = state;
+    this.#context.changed();
     const wakeMs = photoWakeMs(state, request.terms, clock.now());
     request.cancelWake?.();
     if (wakeMs === undefined) {

@@ -15,6 +15,11 @@ const schemas = {
     sessionId: Type.String({ minLength: 1 }),
     packageName: Type.String({ minLength: 1 }),
     apiKey: Type.String(),
+    /**
+     * An addition of ours: the highest `seq` that the app has got. Who sends it gets exactly what comes after, at once. The
+     * SDK does not.
+     */
+    lastSeq: Type.Optional(Type.Integer({ minimum: 0 })),
     timestamp,
   }),
   subscription_update: Type.Object({
@@ -165,18 +170,40 @@ export const defaultSystemSettings: SystemSettings = {
   metricSystemEnabled: false,
 };
 
+/** A stretch of speech that was not recognised, or not to its end. Milliseconds since the Unix epoch. */
+export interface SpeechGap {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** An addition of ours, which the SDK ignores: how an app's stream of messages goes on over this socket. */
+export interface Resume {
+  /** Names the numbering. Another one than before: what was not confirmed of the former one is not replayed. */
+  readonly epoch: number;
+  /** The acknowledgement's own number: what is replayed has lower ones, what is new higher. */
+  readonly seq: number;
+  /** Events that were meant for the app and that it will not get. */
+  readonly lost: number;
+  /** What was being said when the server was killed. Absent: nothing. */
+  readonly gap?: SpeechGap;
+}
+
+/** The first message on every socket of an app. */
+export interface AppAck {
+  readonly type: "tpa_connection_ack";
+  readonly sessionId: string;
+  readonly settings: readonly AppSetting[];
+  /** The SDK reads `mentraosSettings`; older lines read `augmentosSettings`. */
+  readonly mentraosSettings: SystemSettings;
+  readonly augmentosSettings: SystemSettings;
+  /** Absent while the model of the glasses is not known. */
+  readonly capabilities?: Capabilities;
+  readonly resume: Resume;
+}
+
 /** Text messages to apps. A type that the SDK does not know raises an error in the app, so this list is closed. */
 export type ToApp =
-  | {
-      readonly type: "tpa_connection_ack";
-      readonly sessionId: string;
-      readonly settings: readonly AppSetting[];
-      /** The SDK reads `mentraosSettings`; older lines read `augmentosSettings`. */
-      readonly mentraosSettings: SystemSettings;
-      readonly augmentosSettings: SystemSettings;
-      /** Absent while the model of the glasses is not known. */
-      readonly capabilities?: Capabilities;
-    }
+  | AppAck
   | {
       readonly type: "tpa_connection_error";
       readonly code: string;

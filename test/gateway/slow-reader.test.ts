@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { numbered } from "../support/numbered.ts";
 import { opcodes } from "../support/raw-websocket.ts";
 import { appInit, TestGateway } from "../support/test-gateway.ts";
 import { until } from "../support/until.ts";
@@ -30,7 +31,7 @@ async function stalledApp() {
 function event(number: number, isFinal: boolean) {
   const text = "word ".repeat(13_000);
   const data = { number, isFinal, text };
-  return { type: "data_stream", sessionId: "s", streamType: "transcription:en-US", data } as const;
+  return numbered({ type: "data_stream", sessionId: "s", streamType: "transcription:en-US", data });
 }
 
 /** What Linux may hold for one loopback connection, on both sides together, besides the server's own queue. */

@@ -320,6 +320,7 @@ describe("what must arrive", () => {
     const { session, generation } = await world.connect();
     const app = await world.runApp(session, captions, "button_press");
     session.receiveGlasses(generation, press("1"));
+    await world.clock.advanceAsync(world.limits.receiptMs);
     // The socket is closing, but the session has not been told yet.
     app.close({ code: 1013, reason: "Reading too slowly" });
     session.receiveGlasses(generation, press("2"));

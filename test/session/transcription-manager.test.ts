@@ -84,7 +84,7 @@ describe("transcripts", () => {
     expect(lane()?.demand).toEqual({
       languages: ["en-US", "fr-FR"],
       speech: [
-        { language: "en-US", hints: ["de", "es"], identifyLanguage: true },
+        { language: "en-US", hints: ["de", "es"], identifyLanguage: true, anyLanguage: true },
         { language: "fr-FR", hints: [], identifyLanguage: false },
       ],
       pcm: false,
@@ -336,6 +336,7 @@ describe("spoken commands", () => {
       voiceCommands: () => enabled,
       callableApps: () => [{ packageName: captions, name: "Captions" }],
       obey: (command) => obeyed.push(command),
+      changed: () => {},
     });
     const say = (text: string, over: Partial<Transcript> = {}) =>
       manager.onTranscript(transcript(text, over));
@@ -383,6 +384,7 @@ describe("spoken commands", () => {
       voiceCommands: () => false,
       callableApps: () => [],
       obey: () => {},
+      changed: () => {},
     });
     const of = (...languages: string[]) => ({
       languages,
@@ -400,6 +402,9 @@ describe("spoken commands", () => {
 
   test("turn speech on though no app wants it", () => {
     const { manager } = listener();
-    expect(manager.demandOf({ languages: [], speech: [], pcm: false }).languages).toEqual(["en-US"]);
+    const { languages, speech } = manager.demandOf({ languages: [], speech: [], pcm: false });
+    expect(languages).toEqual(["en-US"]);
+    // What is likely to be said.
+    expect(speech).toMatchObject([{ hints: ["Captions"], identifyLanguage: false }]);
   });
 });
