@@ -6,6 +6,7 @@ import { loadConfig } from "../src/kernel/config.ts";
 import { type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
 import { registerCaptions, runningCaptions } from "./captions-registration.ts";
 import { CommandFailure, runCommand } from "./command.ts";
+import { interruption } from "./interruption.ts";
 import { LiveLine } from "./live-line.ts";
 
 /** Not a name that somebody's own app would have: the registration of that one would be replaced. */
@@ -32,9 +33,7 @@ await runCommand(usage, async () => {
   }
   const apiKey = randomBytes(24).toString("base64url");
   const ended = Promise.withResolvers<void>();
-  process.once("SIGINT", () => ended.resolve());
-  process.once("SIGTERM", () => ended.resolve());
-
+  void interruption().then(() => ended.resolve());
   // It may end before anybody waits.
   ended.promise.catch(() => {});
 
