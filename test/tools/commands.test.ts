@@ -8,6 +8,7 @@ import { commandLine } from "../../src/kernel/command-line.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
+import { tlsCertificate } from "../support/tls-certificate.ts";
 
 const root = join(import.meta.dir, "..", "..");
 let dataDir: string;
@@ -242,6 +243,23 @@ describe("the captions command", () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ app: "a.b" }) });
     registerCaptions(dataDir, { packageName, url: `http://127.0.0.1:${other.port}`, apiKey: "k" });
     expect(await runningCaptions(dataDir, packageName)).toBeUndefined();
+  });
+});
+
+describe.each(["glasses", "captions"])("the %s command", (tool) => {
+  test("does not take a server whose certificate it does not trust for one that is not there", async () => {
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: tlsCertificate,
+      fetch: () => new Response(),
+    });
+    const url = `https://127.0.0.1:${server.port}`;
+    const { stderr, exitCode } = await run(tool, ["--url", url]);
+    expect([stderr, exitCode]).toEqual([
+      `the certificate of ${url} is not trusted here (DEPTH_ZERO_SELF_SIGNED_CERT). NODE_EXTRA_CA_CERTS=FILE names one to trust\n`,
+      1,
+    ]);
   });
 });
 
