@@ -157,6 +157,11 @@ export class Metrics {
     ["kind", "outcome"],
   );
   readonly appStarts = this.#counter("browline_app_starts_total", "App starts by outcome", ["outcome"]);
+  readonly storeReads = this.#counter(
+    "browline_store_reads_total",
+    "Reads from the database that somebody waited for",
+    ["what"],
+  );
   readonly commits = this.#counter(
     "browline_journal_commits_total",
     "Commits of sessions and of events that must arrive",

@@ -125,6 +125,8 @@ export class AppLink implements SessionApp {
   #process = 0;
   #generation = 0;
   #released = false;
+  /** Whether the present socket has brought anything since its acknowledgement. */
+  #spoke = false;
   #cancelWake: Stop | undefined;
   #starting: Starting | undefined;
   /** The list now in force. */
@@ -159,6 +161,7 @@ export class AppLink implements SessionApp {
       onAnswer: () => {
         if (this.#interruption?.fresh) this.#replay();
       },
+      onAbandoned: (rank) => this.#abandoned(rank),
     });
     if (resumed !== undefined) this.#resume(resumed);
   }
@@ -257,7 +260,7 @@ export class AppLink implements SessionApp {
     ack: Omit<AppAck, "resume">,
     lastSeq?: number,
   ): number | "duplicate" | "notStarted" {
-    if (!this.welcome) return "notStarted";
+    if (!this.welcome || this.#summons.isAbandoned(nonce)) return "notStarted";
     const rank = this.#summons.rankOf(nonce);
     if (this.#port !== undefined) {
       if (rank < this.#portRank) return "duplicate";
@@ -277,6 +280,7 @@ export class AppLink implements SessionApp {
     this.#port = port;
     this.#portRank = rank;
     this.#released = false;
+    this.#spoke = false;
     this.#confirms = false;
     this.#generation = this.#host.nextGeneration();
     if (lastSeq !== undefined) this.#settle(this.#outbox.confirmExactly(lastSeq));
@@ -307,6 +311,23 @@ export class AppLink implements SessionApp {
   /** A socket has shown a wrong key. It counts only if it can be nobody's but the app server's. */
   refuseKey(nonce: string | undefined): void {
     if (this.#summons.knows(nonce)) this.#step({ kind: "badKey" });
+  }
+
+  /** The current socket has brought a message. */
+  spoke(): void {
+    this.#spoke = true;
+  }
+
+  /**
+   * The app has given a dial up. If nothing has come over its socket yet, the acknowledgement was too late: the SDK keeps
+   * such a socket open, but no handler will ever stand behind it.
+   */
+  #abandoned(rank: number): boolean {
+    const port = this.#port;
+    if (port === undefined || rank !== this.#portRank || this.#spoke) return false;
+    this.lost(this.#generation);
+    port.close(closes.refused("The app has not waited for its acknowledgement"));
+    return true;
   }
 
   /** The current socket has announced that its close is meant. */

@@ -325,6 +325,7 @@ export class AppManager {
       this.#host.metrics.messagesRejected.inc({ side: "app", reason: "stale" });
       return;
     }
+    link.spoke();
     switch (message.type) {
       case "subscription_update":
         this.#hearing.subscribe(link, message.subscriptions);
