@@ -173,6 +173,7 @@ describe("every command", () => {
       "speech-check",
       "test",
       "proof",
+      "chaos",
       "check",
       "bench",
     ],
