@@ -14,8 +14,8 @@ import { aptLine, serverPackages, system } from "./system-packages.ts";
 /** Room noise before a sentence, and at least after it. */
 const beforeMs = 500;
 const afterMs = 800;
-/** How long a final, and then the display, may take before the sentence counts as lost. */
-const finalWaitMs = 6_000;
+/** How long a final, and then the display, may take before the sentence counts as lost. A later final spoils the next. */
+const finalWaitMs = 15_000;
 const displayWaitMs = 2_000;
 /** A sample louder than this is heard. */
 const audible = 300;
