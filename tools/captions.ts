@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { localUrl } from "../src/gateway/public-address.ts";
+import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
+import { certificateProblem } from "../src/simulator/certificate-problem.ts";
 import { registerCaptions, runningCaptions } from "./captions-registration.ts";
 import { CommandFailure, runCommand } from "./command.ts";
+import { interruption } from "./interruption.ts";
 import { LiveLine } from "./live-line.ts";
 
 /** Not a name that somebody's own app would have: the registration of that one would be replaced. */
@@ -23,7 +26,7 @@ await runCommand(usage, async () => {
   const { url, port } = readArguments();
   const server = url ?? localUrl(config, config.port);
   if (!(await answers(server))) {
-    throw new CommandFailure(`No server answers at ${server}. Start one with: bun run start`);
+    throw new CommandFailure(`No server answers at ${server}. Start one with: ${commandLine("start")}`);
   }
   const running = await runningCaptions(config.dataDir, packageName);
   if (running !== undefined) {
@@ -31,9 +34,7 @@ await runCommand(usage, async () => {
   }
   const apiKey = randomBytes(24).toString("base64url");
   const ended = Promise.withResolvers<void>();
-  process.once("SIGINT", () => ended.resolve());
-  process.once("SIGTERM", () => ended.resolve());
-
+  void interruption().then(() => ended.resolve());
   // It may end before anybody waits.
   ended.promise.catch(() => {});
 
@@ -49,7 +50,7 @@ await runCommand(usage, async () => {
     registerCaptions(config.dataDir, { packageName, url: app.url, apiKey });
     console.log(`${packageName} is registered at ${app.url}`);
     const at = url === undefined ? "" : ` --url ${url}`;
-    console.log(`Now: bun run glasses${at} --app ${packageName} --say "turn on the lights"`);
+    console.log(`Now: ${commandLine(`glasses${at} --app ${packageName} --say "turn on the lights"`)}`);
     await ended.promise;
   } finally {
     await app.stop();
@@ -85,12 +86,15 @@ class ReportPrinter {
   }
 }
 
+/** @throws CommandFailure when the server has a certificate that this machine does not trust. */
 async function answers(server: string): Promise<boolean> {
   try {
     const response = await fetch(`${server}/health`, { signal: AbortSignal.timeout(2_000) });
     await response.body?.cancel();
     return true;
-  } catch {
+  } catch (error) {
+    const problem = certificateProblem(error, server);
+    if (problem !== undefined) throw new CommandFailure(problem);
     return false;
   }
 }

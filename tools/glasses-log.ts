@@ -1,5 +1,7 @@
+import { commandLine } from "../src/kernel/command-line.ts";
 import { CommandFailure } from "./command.ts";
 import { type GlassesSession, say } from "./glasses-session.ts";
+import { interruption } from "./interruption.ts";
 
 const startMs = 20_000;
 /** After the last word, how long the display may take to begin with its text, and to stay the same. */
@@ -21,9 +23,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
   };
   state.onChange = print;
   print();
-  const interrupted = Promise.withResolvers<void>();
-  process.once("SIGINT", () => interrupted.resolve());
-  process.once("SIGTERM", () => interrupted.resolve());
+  const interrupted = interruption();
 
   const work = async () => {
     if (app !== undefined) {
@@ -31,12 +31,12 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
       glasses.startApp(app);
       await orFail(
         glasses.until(() => glasses.runningApps.includes(app) || state.problem !== undefined, app, startMs),
-        `${app} does not run after ${startMs / 1000} s. Is it registered (bun run apps list), and does it answer?`,
+        `${app} does not run after ${startMs / 1000} s. Is it registered (${commandLine("apps list")}), and does it answer?`,
       );
       if (!glasses.runningApps.includes(app))
         throw new CommandFailure(`${app} does not start: ${state.problem}`);
     }
-    if (speech.length === 0) return interrupted.promise;
+    if (speech.length === 0) return interrupted;
     if (state.runningApps.length + state.loadingApps.length === 0) {
       throw new CommandFailure(
         "No app runs that could hear anything: start one that listens, with --app PACKAGE.",
@@ -52,7 +52,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
     }
     await displayAtRest(session);
   };
-  await Promise.race([work(), interrupted.promise]);
+  await Promise.race([work(), interrupted]);
 }
 
 /** Resolves when the display has not changed for a while. */

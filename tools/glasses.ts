@@ -3,8 +3,9 @@ import { readWav } from "../src/audio/wav.ts";
 import { mintCoreToken } from "../src/gateway/core-token.ts";
 import { localUrl } from "../src/gateway/public-address.ts";
 import { loadSecrets } from "../src/gateway/secrets.ts";
+import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
-import { GlassesRefused } from "../src/simulator/glasses-refused.ts";
+import { GlassesRefused, NoServer } from "../src/simulator/glasses-refused.ts";
 import { SimulatedGlasses } from "../src/simulator/simulated-glasses.ts";
 import { SpeechSynthesiser } from "../src/simulator/speech-synthesiser.ts";
 import { CommandFailure, runCommand } from "./command.ts";
@@ -49,9 +50,10 @@ async function connect(glasses: SimulatedGlasses, url: string, args: GlassesArgu
         `${url} does not accept the token: ${error.message}. Without --token it is made with the secret in this data folder; is it the server's?`,
       );
     }
-    if (error.status === undefined)
-      throw new CommandFailure(`${error.message}. Start one with: bun run start`);
-    throw new CommandFailure(`${url}: ${error.message}`);
+    if (error instanceof NoServer) {
+      throw new CommandFailure(`${error.message}. Start one with: ${commandLine("start")}`);
+    }
+    throw new CommandFailure(error.status === undefined ? error.message : `${url}: ${error.message}`);
   }
 }
 

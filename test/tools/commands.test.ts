@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyCoreToken } from "../../src/gateway/core-token.ts";
 import { loadSecrets } from "../../src/gateway/secrets.ts";
+import { commandLine } from "../../src/kernel/command-line.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
+import { tlsCertificate } from "../support/tls-certificate.ts";
 
 const root = join(import.meta.dir, "..", "..");
 let dataDir: string;
@@ -51,18 +53,16 @@ describe("the token command", () => {
   test("names what is not an e-mail address", async () => {
     expect(await run("token", ["notanemail"])).toEqual({
       stdout: "",
-      stderr: "notanemail is not an e-mail address\nusage: bun run token EMAIL\n",
+      stderr: "notanemail is not an e-mail address\n",
       exitCode: 1,
     });
     expect(existsSync(dataDir)).toBe(false);
   });
 
   test.each([[[]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
-    expect(await run("token", args)).toEqual({
-      stdout: "",
-      stderr: "usage: bun run token EMAIL\n",
-      exitCode: 1,
-    });
+    const { stdout, stderr, exitCode } = await run("token", args);
+    expect([stdout, exitCode]).toEqual(["", 1]);
+    expect(stderr).toStartWith("usage: bun run token EMAIL\n");
     expect(existsSync(dataDir)).toBe(false);
   });
 
@@ -173,6 +173,7 @@ describe("every command", () => {
       "speech-check",
       "test",
       "proof",
+      "chaos",
       "check",
       "bench",
     ],
@@ -188,12 +189,16 @@ describe("every command", () => {
     },
   );
 
-  test("is in package.json, and in the list that `bun tools/run.ts --help` prints", async () => {
+  test("is in package.json, in the README and in the list that `bun tools/run.ts --help` prints", async () => {
     const { scripts } = await Bun.file(join(root, "package.json")).json();
     expect(Object.keys(scripts).sort()).toEqual(commands.toSorted());
     const { stdout, exitCode } = await run("run", ["--help"]);
     expect(exitCode).toBe(0);
-    for (const command of commands) expect(stdout).toContain(command);
+    const readme = await Bun.file(join(root, "README.md")).text();
+    for (const command of commands) {
+      expect(stdout).toContain(command);
+      expect(readme).toContain(`\`${command}\``);
+    }
   });
 
   test("but start takes no arguments, and says so", async () => {
@@ -210,7 +215,7 @@ describe("the captions command", () => {
     const { stdout, stderr, exitCode } = await run("captions", ["--url", "http://127.0.0.1:1"]);
     expect([stdout, stderr, exitCode]).toEqual([
       "",
-      "No server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      `No server answers at http://127.0.0.1:1. Start one with: ${commandLine("start")}\n`,
       1,
     ]);
     expect(existsSync(dataDir)).toBe(false);
@@ -242,12 +247,29 @@ describe("the captions command", () => {
   });
 });
 
+describe.each(["glasses", "captions"])("the %s command", (tool) => {
+  test("does not take a server whose certificate it does not trust for one that is not there", async () => {
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: tlsCertificate,
+      fetch: () => new Response(),
+    });
+    const url = `https://127.0.0.1:${server.port}`;
+    const { stderr, exitCode } = await run(tool, ["--url", url]);
+    expect([stderr, exitCode]).toEqual([
+      `the certificate of ${url} is not trusted here (DEPTH_ZERO_SELF_SIGNED_CERT). NODE_EXTRA_CA_CERTS=FILE names one to trust\n`,
+      1,
+    ]);
+  });
+});
+
 describe("the glasses command", () => {
   test("says how to start a server when none answers", async () => {
     // Port 1 is reserved and answers nowhere.
     const { stderr, exitCode } = await run("glasses", ["--url", "http://127.0.0.1:1"]);
     expect([stderr, exitCode]).toEqual([
-      "no server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      `no server answers at http://127.0.0.1:1. Start one with: ${commandLine("start")}\n`,
       1,
     ]);
   });
