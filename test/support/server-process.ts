@@ -1,104 +1,159 @@
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
+import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { sha256Hex } from "../../src/kernel/identity.ts";
+import { type GlassesOptions, SimulatedGlasses } from "../../src/simulator/simulated-glasses.ts";
+import { withAppDatabase } from "../../tools/app-database.ts";
 import { EventLog } from "./event-log.ts";
 
-export interface ServerProcessOptions {
-  readonly port: number;
-  readonly dataDir: string;
-  /** More settings, as environment variables. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** A file of this folder that breaks something of the server before it starts. */
-  readonly fault?: string;
+const main = new URL("../../src/main.ts", import.meta.url).pathname;
+const tokenSecret = "secret of the tests, long enough";
+
+export interface ServerLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
 }
 
-const main = new URL("../../src/main.ts", import.meta.url).pathname;
-/** Start and end of a server on a machine that is busy with other tests. */
-const patienceMs = 30_000;
-
-/** The real server, started as an operator does, so that it can be killed. */
+/** The server as a process of its own, as an operator starts it: one that can be killed. */
 export class ServerProcess {
   /** What it has logged. */
-  readonly lines = new EventLog<{ readonly msg?: string; readonly [field: string]: unknown }>();
+  readonly log = new EventLog<ServerLine>();
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  readonly #port: number;
-  readonly #errors: Promise<string>;
-  /** From the start of the process until it listened. */
-  #bootMs = Number.NaN;
+  readonly #startedMs = performance.now();
+  readonly #read: Promise<unknown>;
+  #errors = "";
+  #line: ServerLine | undefined;
+  /** From exec to the moment at which it said that it listens. */
+  bootMs = Number.NaN;
 
-  private constructor({ port, dataDir, settings, fault }: ServerProcessOptions) {
-    this.#port = port;
-    const preload = fault === undefined ? [] : ["--preload", new URL(fault, import.meta.url).pathname];
-    this.#child = Bun.spawn([process.execPath, ...preload, main], {
+  private constructor(dataDir: string, env: Record<string, string>, command: readonly string[]) {
+    this.#child = Bun.spawn([...command, process.execPath, main], {
       env: {
         PATH: process.env["PATH"] ?? "",
         BROWLINE_HOST: "127.0.0.1",
-        BROWLINE_PORT: String(port),
+        BROWLINE_PORT: "0",
         BROWLINE_LIVEZ_PORT: "0",
-        BROWLINE_DATA_DIR: dataDir,
+        BROWLINE_RECOGNISER: "off",
+        BROWLINE_TOKEN_SECRET: tokenSecret,
         BROWLINE_BUILT_IN_DASHBOARD: "false",
-        ...settings,
+        BROWLINE_DATA_DIR: dataDir,
+        ...env,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    this.#errors = new Response(this.#child.stderr).text();
-    createInterface(Readable.fromWeb(this.#child.stdout)).on("line", (line) => {
-      this.lines.add(JSON.parse(line));
-    });
+    this.#read = Promise.all([this.#readLog(), this.#readErrors()]);
   }
 
-  /**
-   * Resolves when it listens.
-   * @throws Error with what it has written when it ends instead.
-   */
-  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
-    const startedMs = performance.now();
-    const server = new ServerProcess(options);
-    const failed = server.#child.exited.then(async (code) => {
-      throw new Error(`the server ended with ${code}: ${await server.#errors}`);
-    });
-    // It ends some time in any case.
-    failed.catch(() => {});
-    const listens = server.lines.until(({ msg }) => msg === "Browline listens", patienceMs);
-    await Promise.race([listens, failed]);
-    server.#bootMs = performance.now() - startedMs;
+  /** Starts one that need not listen soon. */
+  static begin(
+    dataDir: string,
+    env: Record<string, string> = {},
+    command: readonly string[] = [],
+  ): ServerProcess {
+    return new ServerProcess(dataDir, env, command);
+  }
+
+  /** Starts one, and resolves when it listens. */
+  static async start(...args: Parameters<typeof ServerProcess.begin>): Promise<ServerProcess> {
+    const server = ServerProcess.begin(...args);
+    await server.listens();
     return server;
   }
 
-  get bootMs(): number {
-    return this.#bootMs;
+  /** Resolves when it listens. @throws Error with what it wrote when it ends instead. */
+  async listens(): Promise<void> {
+    const line = this.log.until(({ msg }) => msg === "Browline listens");
+    const ended = this.#child.exited.then(async () => {
+      await this.#read;
+      throw new Error(`the server ended: ${this.#errors}`);
+    });
+    this.#line = await Promise.race([line, ended]);
+    this.bootMs = performance.now() - this.#startedMs;
   }
 
-  get running(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
+  get pid(): number {
+    return this.#child.pid;
   }
 
-  get errors(): Promise<string> {
-    return this.#errors;
+  get url(): string {
+    return String(this.#line?.["url"]);
   }
 
-  signal(signal: "SIGTERM" | "SIGINT"): void {
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  /** Resolves when it has ended. `errors`: all that it wrote to stderr. */
+  get ended(): Promise<{ readonly code: number; readonly errors: string }> {
+    return this.#child.exited.then(async (code) => {
+      await this.#read;
+      return { code, errors: this.#errors };
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** Exit code. */
-  get exited(): Promise<number> {
-    return this.#child.exited;
-  }
-
-  /** Ends it as a crash would. Resolves when it is gone. */
+  /** Ends it, however it is. */
   async kill(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#child.exited;
   }
 
-  /** What `/health` answers with: its status, 0 for no answer, and whether there is speech. */
-  async health(): Promise<{ readonly status: number; readonly speech: boolean }> {
-    try {
-      const response = await fetch(`http://127.0.0.1:${this.#port}/health`);
-      const { speech } = (await response.json()) as { speech?: { available?: boolean } };
-      return { status: response.status, speech: speech?.available === true };
-    } catch {
-      return { status: 0, speech: false };
-    }
+  async glasses(email: string, options: Partial<GlassesOptions> = {}): Promise<SimulatedGlasses> {
+    const token = await userToken(email);
+    const glasses = new SimulatedGlasses({ url: this.url, token, background: "none", ...options });
+    await glasses.connect();
+    return glasses;
+  }
+
+  /** What does not work, as `/health` tells it. */
+  async degraded(): Promise<string> {
+    const { degraded } = (await (await fetch(`${this.url}/health`)).json()) as { degraded: string[] };
+    return degraded.join("\n");
+  }
+
+  /** Value of a metric, summed over its labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
+    return values.reduce((sum, [, value]) => sum + Number(value), 0);
+  }
+
+  async #readLog(): Promise<void> {
+    for await (const text of lines(this.#child.stdout)) this.log.add(JSON.parse(text));
+  }
+
+  async #readErrors(): Promise<void> {
+    this.#errors = await new Response(this.#child.stderr).text();
+  }
+}
+
+/** A token with which a user signs in at every such server. */
+export function userToken(email: string): Promise<string> {
+  return mintCoreToken(tokenSecret, email);
+}
+
+/** Registers an app in a data folder. */
+export function registerApp(dataDir: string, packageName: string, publicUrl: string, apiKey: string): void {
+  withAppDatabase(dataDir, (database) =>
+    database.saveApp({
+      packageName,
+      name: packageName,
+      publicUrl,
+      type: "background",
+      apiKeyHash: sha256Hex(apiKey),
+      permissions: ["ALL"],
+    }),
+  );
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
   }
 }
