@@ -26,7 +26,7 @@ declare const self: Worker;
 const beatMs = 100;
 /** Least time between two messages about lanes. */
 const reportMs = 5;
-/** How often it is said how the cloud providers fare. */
+/** How often it is said how speech fares. */
 const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
 const releaseDrainMs = 2_000;
@@ -99,8 +99,8 @@ class AudioWorker {
         throw error;
       });
       this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
-      clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
     }
+    setInterval(() => this.#reportSpeech(), speechReportMs);
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
     this.#loop.start();
     setInterval(() => {
@@ -156,6 +156,13 @@ class AudioWorker {
     const known = this.#recognisers.filter((provider) => provider !== undefined);
     const broken = (provider: PocketsphinxProvider) => provider.availability?.available === false;
     return [...known.filter((each) => !broken(each)), ...known.filter(broken)];
+  }
+
+  #reportSpeech(): void {
+    const lagsMs = [...this.#lanes.values()].flatMap((lane) => lane.lagsMs);
+    if (this.#supervisor === undefined && lagsMs.length === 0) return;
+    const cloud = this.#supervisor?.report() ?? { providers: [], counts: [], unserved: 0 };
+    post({ kind: "speech", ...cloud, lagsMs });
   }
 
   #misbehave(fault: Fault): void {

@@ -8,8 +8,8 @@ import type {
   AudioCodecs,
   AudioWorkerCommand,
   AudioWorkerReport,
-  CloudSpeechReport,
   Fault,
+  SpeechReport,
   SpeechSetup,
 } from "./commands.ts";
 import { type FrameFates, Lane, type LaneHost } from "./lane.ts";
@@ -29,7 +29,7 @@ export interface AudioWorkerSurroundings {
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
   relay(lane: Lane, active: boolean): void;
-  onCloudSpeech(report: CloudSpeechReport): void;
+  onSpeech(report: SpeechReport): void;
   /** A new audio worker needs a way to every recogniser. */
   connectRecognisers(host: AudioWorkerHost): void;
 }
@@ -49,7 +49,7 @@ export class AudioWorkerHost implements LaneHost {
   readonly #lanes: (Lane | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #generations: Int32Array;
-  #cloudSpeech: CloudSpeechReport | undefined;
+  #cloudSpeech: SpeechReport | undefined;
   #incarnation = 0;
   #poison: Uint8Array | undefined;
 
@@ -100,7 +100,7 @@ export class AudioWorkerHost implements LaneHost {
   }
 
   /** How it stands with the cloud providers of speech, as it said last. Undefined: it has none, or has not said. */
-  get cloudSpeech(): CloudSpeechReport | undefined {
+  get cloudSpeech(): SpeechReport | undefined {
     return this.#cloudSpeech;
   }
 
@@ -216,7 +216,7 @@ export class AudioWorkerHost implements LaneHost {
         return;
       case "speech":
         this.#cloudSpeech = report;
-        this.#surroundings.onCloudSpeech(report);
+        this.#surroundings.onSpeech(report);
         return;
       case "lanes":
         for (const one of report.reports) {

@@ -101,15 +101,19 @@ export interface SpeechProviderState {
   readonly waiting: number;
 }
 
-/** How speech by cloud providers fares in one audio worker. Sent every second. */
-export interface CloudSpeechReport {
-  readonly kind: "speech";
+/** How the cloud providers of speech fare in one audio worker, and what has been counted since the last time. */
+export interface CloudSpeech {
   readonly providers: readonly SpeechProviderState[];
   readonly counts: readonly SpeechCount[];
-  /** Audio received minus audio settled, of every stream that owes words. */
-  readonly lagsMs: readonly number[];
   /** Streams that nobody serves at the moment. */
   readonly unserved: number;
+}
+
+/** How speech fares in one audio worker. Sent every second while there is something to tell. */
+export interface SpeechReport extends CloudSpeech {
+  readonly kind: "speech";
+  /** Audio received minus audio recognised, of every stream that owes words, in the cloud or on this machine. */
+  readonly lagsMs: readonly number[];
 }
 
 /** Who recognises speech, in this order, and by which accounts; their bounds are those of one audio worker. */
@@ -132,6 +136,6 @@ export type AudioWorkerReport =
   | { readonly kind: "ready"; readonly codecs: AudioCodecs }
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
-  | CloudSpeechReport
+  | SpeechReport
   /** All that has happened since the last one, in order. */
   | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };

@@ -1,4 +1,4 @@
-import type { CloudSpeechReport } from "../../../src/audio/commands.ts";
+import type { CloudSpeech } from "../../../src/audio/commands.ts";
 import type { Clock } from "../../../src/kernel/clock.ts";
 import type { SpeechProvider, SpeechSink, SpeechStream, SpeechStreamOptions } from "../provider.ts";
 import { OpenGate } from "./open-gate.ts";
@@ -79,13 +79,11 @@ export class Supervisor implements SpeechProvider {
   }
 
   /** What has happened since the last call, and how things stand. */
-  report(): CloudSpeechReport {
+  report(): CloudSpeech {
     const streams = [...this.#streams];
     return {
-      kind: "speech",
       providers: this.#desks.map(({ state }) => state),
       counts: this.#tally.take(),
-      lagsMs: streams.flatMap(({ lagMs }) => (lagMs === undefined ? [] : [Math.round(lagMs)])),
       unserved: streams.filter(({ isServed }) => !isServed).length,
     };
   }
