@@ -98,7 +98,7 @@ class AudioWorker {
       const clock = new SystemClock((error) => {
         throw error;
       });
-      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
+      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline(), onNews: post });
     }
     setInterval(() => this.#reportSpeech(), speechReportMs);
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
@@ -118,6 +118,9 @@ class AudioWorker {
         else known.attach(command.port);
         return;
       }
+      case "speechNews":
+        this.#supervisor?.learn(command);
+        return;
       case "fault":
         this.#misbehave(command);
         return;

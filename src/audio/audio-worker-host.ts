@@ -9,6 +9,7 @@ import type {
   AudioWorkerCommand,
   AudioWorkerReport,
   Fault,
+  SpeechNews,
   SpeechReport,
   SpeechSetup,
 } from "./commands.ts";
@@ -30,6 +31,8 @@ export interface AudioWorkerSurroundings {
   readonly fates: FrameFates;
   relay(lane: Lane, active: boolean): void;
   onSpeech(report: SpeechReport): void;
+  /** What a worker has found out about a provider, for the others. */
+  onSpeechNews(from: AudioWorkerHost, news: SpeechNews): void;
   /** A new audio worker needs a way to every recogniser. */
   connectRecognisers(host: AudioWorkerHost): void;
 }
@@ -217,6 +220,9 @@ export class AudioWorkerHost implements LaneHost {
       case "speech":
         this.#cloudSpeech = report;
         this.#surroundings.onSpeech(report);
+        return;
+      case "speechNews":
+        this.#surroundings.onSpeechNews(this, report);
         return;
       case "lanes":
         for (const one of report.reports) {

@@ -77,6 +77,8 @@ export type AudioWorkerCommand =
       readonly engine: OfflineEngine;
       readonly port: MessagePort;
     }
+  /** What another audio worker has found out about a provider. */
+  | SpeechNews
   | ({ readonly kind: "fault" } & Fault);
 
 /** What is counted of speech by cloud providers. */
@@ -99,6 +101,16 @@ export interface SpeechProviderState {
   /** Connections, and streams that wait for one. */
   readonly connections: number;
   readonly waiting: number;
+}
+
+/** A worker has come to trust a provider, or not to. The other workers take its word for it. */
+export interface SpeechNews {
+  readonly kind: "speechNews";
+  readonly provider: string;
+  /** To be left alone until then, on the clock that all threads share. Undefined: it works. */
+  readonly untilMs: number | undefined;
+  /** How long it is left alone for when it fails once more, and twice that after. */
+  readonly coolDownMs: number;
 }
 
 /** How the cloud providers of speech fare in one audio worker, and what has been counted since the last time. */
@@ -137,5 +149,6 @@ export type AudioWorkerReport =
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
   | SpeechReport
+  | SpeechNews
   /** All that has happened since the last one, in order. */
   | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };

@@ -100,6 +100,9 @@ export class AudioPool implements AudioLanes {
       fates: this.#fates,
       relay: (lane, active) => this.#relay(lane, active),
       onSpeech: (report) => this.#onSpeech(report),
+      onSpeechNews: (from, news) => {
+        for (const host of this.#workers) if (host !== from) host.post(news);
+      },
       connectRecognisers: (host) => {
         for (const id of this.#recognisers.keys()) this.#connect(host, id);
       },

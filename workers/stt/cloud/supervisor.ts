@@ -1,4 +1,4 @@
-import type { CloudSpeech } from "../../../src/audio/commands.ts";
+import type { CloudSpeech, SpeechNews } from "../../../src/audio/commands.ts";
 import type { Clock } from "../../../src/kernel/clock.ts";
 import type { SpeechProvider, SpeechSink, SpeechStream, SpeechStreamOptions } from "../provider.ts";
 import { OpenGate } from "./open-gate.ts";
@@ -22,6 +22,8 @@ export interface SupervisorOptions {
   readonly seats: readonly CloudSeat[];
   /** Who recognises without the cloud, in order of preference: asked whenever nobody in the cloud can be had. */
   readonly offline: () => readonly SpeechProvider[];
+  /** What a provider's failures or success should mean to the other workers. */
+  readonly onNews?: (news: SpeechNews) => void;
   readonly random?: () => number;
   /** For the negative control of the proof. */
   readonly replay?: boolean;
@@ -47,6 +49,7 @@ export class Supervisor implements SpeechProvider {
           clock,
           tally: this.#tally,
           onChange: () => this.#reconsider(),
+          onNews: (news) => options.onNews?.(news),
         }),
     );
   }
@@ -76,6 +79,11 @@ export class Supervisor implements SpeechProvider {
     );
     this.#streams.add(stream);
     return stream;
+  }
+
+  /** Another worker has found out something about a provider. */
+  learn(news: SpeechNews): void {
+    this.#desks.find(({ id }) => id === news.provider)?.learn(news);
   }
 
   /** What has happened since the last call, and how things stand. */
