@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
+import { checkDatabase } from "./database-check.ts";
 import { migrate, tablesOfUsers } from "./schema.ts";
 import type {
   AppRecord,
@@ -43,12 +44,14 @@ export class SqliteDatabase {
 
   /**
    * Opens the file, makes it on first use, and brings its schema up to date.
-   * @throws Error with one line for the operator when it cannot be opened or was written by a newer version.
+   * @throws Error with one line for the operator when it cannot be opened, is damaged or was written by a newer version.
+   * Then nothing of it has been changed.
    */
   constructor(file: string) {
     let database: Database | undefined;
     try {
       keepPrivate(file);
+      if (statSync(file).size > 0) checkDatabase(file);
       database = new Database(file, { create: true, readwrite: true, strict: true });
       database.run(`PRAGMA busy_timeout = ${busyMs}`);
       database.run("PRAGMA journal_mode = WAL");
@@ -364,7 +367,8 @@ export class SqliteDatabase {
  * the database the database's own mode.
  */
 function keepPrivate(file: string): void {
-  closeSync(openSync(file, "a", 0o600));
+  // Never opened if it is there: closing it would take from this process every lock that SQLite has on it.
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   for (const each of [file, `${file}-wal`, `${file}-shm`]) {
     if (existsSync(each) && (statSync(each).mode & 0o077) !== 0) chmodSync(each, 0o600);
   }
