@@ -1,4 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
+import type { LatencyHistogram } from "../kernel/latency-histogram.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
@@ -10,6 +11,8 @@ import type { AudioDemand, AudioLane, LaneListener } from "./lanes.ts";
 import { type RecentAudio, samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { RingReader } from "./ring.ts";
+import { stampAgeMs, stampOf } from "./stamp.ts";
+import { ToldTranscripts } from "./told-transcripts.ts";
 
 /** What became of the frames of all lanes, counted here and carried into the metrics now and then: that costs more. */
 export interface FrameFates {
@@ -33,6 +36,8 @@ export interface LaneHost {
   readonly epochMs: number;
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
+  /** How long decoded audio was on its way back. */
+  readonly pcmToMain: LatencyHistogram;
   /** Sends to the worker, if there is one; a later one is told everything by `announce`. */
   post(command: AudioWorkerCommand): void;
   /** Decoded audio is, or is no longer, to be fetched from the lane's return ring. */
@@ -77,6 +82,7 @@ export class Lane implements AudioLane {
   readonly #pcmReader: RingReader;
   readonly #closed = Promise.withResolvers<void>();
   readonly #counted: Record<LaneCounter, number>;
+  readonly #told = new ToldTranscripts();
   #phase: Phase = { kind: "open" };
   #demand: AudioDemand = nothingWanted;
   #demandText = JSON.stringify([[], false, []]);
@@ -164,6 +170,7 @@ export class Lane implements AudioLane {
         const deadlineMs = this.#host.clock.now() + drainMs;
         // The worker keeps the same deadline; the margin is for its answer.
         const stop = this.#host.clock.after(drainMs + 250, () => {
+          this.#endUtterances([]);
           this.#phase = { kind: "silent", deadlineMs };
           this.#closed.resolve();
         });
@@ -183,7 +190,8 @@ export class Lane implements AudioLane {
   /** Tells a worker that knows nothing of this lane all that it needs. */
   announce(resumed: boolean): void {
     if (this.#phase.kind === "quarantined" || this.#phase.kind === "closed") return;
-    this.#command({ kind: "open", resumed });
+    if (resumed) this.#endUtterances(this.#demand.languages);
+    this.#command({ kind: "open", resumed, told: resumed ? this.#told.languages : [] });
     if (this.#memory.kind === "releasing") this.#released();
     else if (this.#memory.kind === "held") this.#postDemand();
     if (this.#phase.kind === "closing" || this.#phase.kind === "silent") {
@@ -203,11 +211,13 @@ export class Lane implements AudioLane {
     const phase = this.#phase;
     if (phase.kind === "closing" || phase.kind === "silent") {
       if (phase.kind === "closing") phase.stop();
+      this.#endUtterances([]);
       this.#free();
       return true;
     }
     if (phase.kind !== "open") return false;
     this.#reportVoice(false, this.#memory);
+    this.#endUtterances([]);
     const detail = "the audio of this session ended its worker repeatedly and is no longer processed";
     this.#tell((listener) => listener.onSpeechState({ state: "off", detail }));
     this.#phase = { kind: "quarantined" };
@@ -222,6 +232,7 @@ export class Lane implements AudioLane {
     if (report.generation !== this.#generation) return;
     switch (report.kind) {
       case "transcript":
+        this.#told.note(report.transcript);
         this.#tell((listener) => listener.onTranscript(report.transcript));
         return;
       case "voice":
@@ -250,12 +261,15 @@ export class Lane implements AudioLane {
    * @returns whether more may be there, after at most `limit` batches.
    */
   drainPcm(limit: number, into: Uint8Array): boolean {
+    let nowStamp: number | undefined;
     for (let i = 0; i < limit; i++) {
       if (!this.#pcmReader.next()) return false;
       if (this.#pcmReader.generation !== this.#generation) {
         this.#pcmReader.drop();
         continue;
       }
+      nowStamp ??= this.#stamp();
+      this.#host.pcmToMain.record(stampAgeMs(nowStamp, this.#pcmReader.stamp) * 1000);
       const length = this.#pcmReader.take(into);
       this.#tell((listener) => listener.onPcm(into.subarray(0, length)));
     }
@@ -289,7 +303,7 @@ export class Lane implements AudioLane {
   }
 
   #stamp(): number {
-    return (this.#host.clock.now() - this.#host.epochMs) | 0;
+    return stampOf(this.#host.clock.now(), this.#host.epochMs);
   }
 
   #applyDemand(): void {
@@ -342,6 +356,7 @@ export class Lane implements AudioLane {
       this.#phase.stop();
       while (this.#demand.pcm && this.drainPcm(64, lastWords));
     }
+    this.#endUtterances([]);
     this.#free();
   }
 
@@ -351,6 +366,11 @@ export class Lane implements AudioLane {
     this.#forgetMemory();
     this.#host.freed(this);
     this.#closed.resolve();
+  }
+
+  /** Tells the finals of utterances that nobody will end any more; the last one of `languages` still goes on. */
+  #endUtterances(languages: readonly string[]): void {
+    for (const final of this.#told.end(languages)) this.#tell((listener) => listener.onTranscript(final));
   }
 
   #reportVoice(active: boolean, memory: Memory): void {

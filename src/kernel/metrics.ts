@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { ServerProbes } from "./server-probes.ts";
 
 /** What has been counted since somebody read. */
 export interface Tally {
@@ -48,6 +49,8 @@ class FrequentCounter {
  */
 export class Metrics {
   readonly registry = new Registry();
+  /** Times, loads and depths, for which nothing is counted here: they are read where they arise. */
+  readonly probes = new ServerProbes(this.registry);
 
   readonly sessions = this.#gauge("browline_user_sessions", "User sessions alive");
   readonly sessionsResumed = this.#counter(
@@ -157,6 +160,11 @@ export class Metrics {
     ["kind", "outcome"],
   );
   readonly appStarts = this.#counter("browline_app_starts_total", "App starts by outcome", ["outcome"]);
+  readonly storeReads = this.#counter(
+    "browline_store_reads_total",
+    "Reads from the database that somebody waited for",
+    ["what"],
+  );
   readonly commits = this.#counter(
     "browline_journal_commits_total",
     "Commits of sessions and of events that must arrive",

@@ -86,6 +86,7 @@ export class SqliteStore implements Store {
   }
 
   async loadUser(userId: string): Promise<UserRecord> {
+    this.#metrics.storeReads.inc({ what: "user" });
     const answer = await this.#ask({ kind: "loadUser", userId });
     if (typeof answer !== "object" || !("user" in answer)) {
       throw new Error("the store answered without a user");
@@ -114,6 +115,7 @@ export class SqliteStore implements Store {
   }
 
   async readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>> {
+    this.#metrics.storeReads.inc({ what: "storage" });
     const answer = await this.#ask({ kind: "readStorage", userId, packageName });
     if (typeof answer !== "object" || !("entries" in answer)) {
       throw new Error("the store answered without entries");
@@ -167,6 +169,7 @@ export class SqliteStore implements Store {
   }
 
   async loadSessions(): Promise<KeptSessions> {
+    this.#metrics.storeReads.inc({ what: "sessions" });
     const answer = await this.#ask({ kind: "loadSessions" });
     if (typeof answer !== "object" || !("kept" in answer)) {
       throw new Error("the store answered without sessions");
