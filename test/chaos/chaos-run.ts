@@ -88,7 +88,7 @@ class ChaosRun {
   }
 
   async perform(): Promise<ChaosResult> {
-    const { minutes, users, speed, kills } = this.#options;
+    const { minutes, users, speed, kills, forgets } = this.#options;
     const server = await this.#startServer();
     await this.#makeApps(server);
     await this.#makeUsers(server);
@@ -102,6 +102,7 @@ class ChaosRun {
     });
     const director = new FaultDirector({
       plan,
+      forgets,
       server,
       users: this.#users,
       apps: this.#apps,

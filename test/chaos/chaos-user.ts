@@ -63,6 +63,8 @@ export class ChaosUser {
   /** For how long they had been away before that, in milliseconds. */
   lastAwayMs = 0;
   microphoneMs = performance.now();
+  /** How often they have dialled: each may have reached the server, whatever the glasses have heard of it. */
+  dials = 0;
 
   constructor(parts: ChaosUserParts) {
     const { userId, token, url, lane, seats, journal, speaks } = parts;
@@ -137,6 +139,7 @@ export class ChaosUser {
   dial(): void {
     if (this.#closed) return;
     clearTimeout(this.#redial);
+    this.dials++;
     const patience = setTimeout(() => this.#glasses.drop(), this.#patienceMs);
     this.#glasses
       .connect()

@@ -116,7 +116,7 @@ export class Watch {
         continue;
       }
       const mostMs = sessionMs[session.state];
-      const name = `${session.userId} ${session.state} ${user.connectedMs} ${user.lostMs}`;
+      const name = `${session.userId} ${session.state} ${user.dials}`;
       if (mostMs !== undefined && lasting(name, mostMs)) {
         this.#report(user, `the session is ${session.state} for longer than its timer`);
       }
