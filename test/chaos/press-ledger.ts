@@ -56,6 +56,8 @@ export class PressLedger {
       uncommitted: 0,
     },
   };
+  /** A press is missing for a good reason. */
+  onPardon: (press: number, pardon: Pardon) => void = () => {};
   readonly #rules: LedgerRules;
   readonly #onProblem: (problem: string) => void;
   readonly #presses = new Map<number, Press>();
@@ -193,6 +195,7 @@ export class PressLedger {
     const pardon = this.#pardon(entry, atMs);
     if (pardon !== undefined) {
       this.counts.pardoned[pardon]++;
+      this.onPardon(press, pardon);
       return;
     }
     this.#lost++;
