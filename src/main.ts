@@ -10,6 +10,7 @@ import { isOpenToOthers, loadSecrets } from "./gateway/secrets.ts";
 import { Voice } from "./gateway/voice.ts";
 import { WebhookClient } from "./gateway/webhook-client.ts";
 import { SystemClock } from "./kernel/clock.ts";
+import { commandLine } from "./kernel/command-line.ts";
 import { type Config, loadConfig, settingsTable } from "./kernel/config.ts";
 import { userHash } from "./kernel/identity.ts";
 import { createLog, type Logger } from "./kernel/log.ts";
@@ -146,7 +147,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       gateway.admitNobody();
       await sessions.finishSpeech();
       await journal.flush();
-      sessions.askReceipts();
+      await sessions.askReceipts();
       await gateway.sendAway();
       await journal.close();
       lock.release();
@@ -231,11 +232,15 @@ async function run(): Promise<void> {
   process.on("SIGTERM", () => shutdown.signal());
   if (process.stdout.isTTY) greet(config, server);
   else logStart(config, log, server);
-  server.pool.onRecogniserChange(() => {
-    const { available, detail } = server.pool.speechStatus();
+  const { pool } = server;
+  const tellOfSpeech = () => {
+    const { available, detail } = pool.speechStatus();
     if (available) log.info({ detail }, "speech is ready");
     else log.warn({ detail }, "speech is off");
-  });
+  };
+  // What it cannot do it may have said before anybody listened.
+  if (!pool.isLoadingRecogniser && !pool.speechStatus().available) tellOfSpeech();
+  pool.onRecogniserChange(tellOfSpeech);
 }
 
 /** What `greet` says, for who reads logs instead. */
@@ -252,19 +257,18 @@ function greet(config: Config, { url, urlIsLocal, livezPort, pool }: RunningServ
   const speech = pool.recogniserStatus();
   const cloud = config.speech.filter((id) => id === "deepgram" || id === "assemblyai");
   const lines = [
-    `Browline listens on ${url} (glasses: /glasses-ws, apps: /app-ws, metrics: /metrics)`,
-    ...(urlIsLocal
-      ? [
-          "  elsewhere   apps and phones on other machines need BROWLINE_PUBLIC_URL to say how to reach this one",
-        ]
-      : []),
+    `Browline listens on ${url}`,
+    ...(urlIsLocal ? ["  elsewhere   other machines need BROWLINE_PUBLIC_URL to say how to reach it"] : []),
+    "  paths       glasses: /glasses-ws, apps: /app-ws, HTTP: /docs, /health, /metrics",
     `  liveness    port ${livezPort}, /livez`,
     `  data        ${config.dataDir}`,
     ...(cloud.length > 0 ? [`  speech      ${cloud.join(", then ")}`] : []),
     `  recogniser  ${speech.detail}`,
     `  codecs      PCM, Opus (${opus}), LC3 ${lc3 ? "(liblc3)" : "off: apt-get install liblc3-0"}`,
-    "Next: bun run apps add PACKAGE URL registers an app, bun run glasses is a pair of simulated glasses,",
-    "      bun run demo shows the whole way from a spoken word to the display.",
+    "Next, each in a terminal of its own:",
+    `  ${commandLine("captions")}`,
+    `  ${commandLine('glasses --app browline.captions --say "turn on the lights"')}`,
+    `An app of yours: ${commandLine("apps add PACKAGE URL")}. Ctrl-C ends the server.`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

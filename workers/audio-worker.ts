@@ -24,6 +24,8 @@ declare const self: Worker;
 
 /** Well under the 250 ms within which a sign of life is expected. */
 const beatMs = 100;
+/** Least time between two messages about lanes. */
+const reportMs = 5;
 /** How often it is said how the cloud providers fare. */
 const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
@@ -33,16 +35,28 @@ function post(report: AudioWorkerReport): void {
   self.postMessage(report);
 }
 
-/** Gathers what lanes report and sends it as one message a turn of the event loop. */
+/**
+ * Gathers what lanes report. It goes out at the end of the turn, or when the last message is some milliseconds old: with
+ * hundreds of speakers a message for each word would cost more than anything else here. A final does not wait: its audio
+ * counts as settled from then on, so nobody hears it again should this thread die.
+ */
 class Reports {
   #waiting: LaneReport[] = [];
+  #sentMs = 0;
 
   add(report: LaneReport): void {
     this.#waiting.push(report);
-    if (this.#waiting.length === 1) setImmediate(this.#send);
+    if (report.kind === "transcript" && report.transcript.isFinal) this.#send();
+    else if (this.#waiting.length === 1) {
+      const restMs = this.#sentMs + reportMs - performance.now();
+      if (restMs > 0) setTimeout(this.#send, restMs);
+      else setImmediate(this.#send);
+    }
   }
 
   readonly #send = (): void => {
+    if (this.#waiting.length === 0) return;
+    this.#sentMs = performance.now();
     post({ kind: "lanes", reports: this.#waiting });
     this.#waiting = [];
   };
@@ -110,7 +124,7 @@ class AudioWorker {
       case "open":
         this.#lanes.set(
           command.slot,
-          new WorkerLane(this.#context, command.slot, command.generation, command.resumed),
+          new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),
         );
         break;
       case "demand":

@@ -5,11 +5,12 @@ import type { LaneSlot } from "../src/audio/lane-slot.ts";
 import type { SpeechWish } from "../src/audio/lanes.ts";
 import { RecentAudio, samplesPerMs } from "../src/audio/recent-audio.ts";
 import type { RingReader } from "../src/audio/ring.ts";
+import type { ToldLanguage } from "../src/audio/told-transcripts.ts";
 import type { AudioFormat } from "../src/wire/audio-format.ts";
 import type { Codec } from "./codecs/codec.ts";
 import type { CodecShelf } from "./codecs/codec-shelf.ts";
 import { PcmRelay } from "./pcm-relay.ts";
-import { LaneSpeech } from "./stt/lane-speech.ts";
+import { LaneSpeech, type LaneSpeechReport } from "./stt/lane-speech.ts";
 import type { SpeechProvider } from "./stt/provider.ts";
 import type { VoiceDetector, VoiceDetectors } from "./voice-detector.ts";
 
@@ -66,9 +67,17 @@ export class WorkerLane {
   #spokenUntil = 0;
   /** Where speech began that a former worker was in the middle of. */
   #resumeFrom: number | undefined;
+  /** What a former worker has told of speech. */
+  #told: readonly ToldLanguage[];
 
-  /** @param resumed whether the session goes on after the death of its former worker. */
-  constructor(context: LaneContext, slot: number, generation: number, resumed: boolean) {
+  /** @param resumed whether the session goes on after the death of its former worker, which has `told` so much. */
+  constructor(
+    context: LaneContext,
+    slot: number,
+    generation: number,
+    resumed: boolean,
+    told: readonly ToldLanguage[] = [],
+  ) {
     this.slot = slot;
     this.generation = generation;
     this.#context = context;
@@ -80,6 +89,7 @@ export class WorkerLane {
     this.#format = formatOfCode(this.#words.format);
     this.#codec = this.#openCodec();
     if (this.#words.oddBytes) this.#codec.skipped(1);
+    this.#told = told;
     if (resumed && this.#words.speaking) this.#resumeFrom = this.#words.speechStart;
   }
 
@@ -270,12 +280,15 @@ export class WorkerLane {
     const { workerId, providers, report } = this.#context;
     const { slot, generation } = this;
     const id = `${workerId}.${slot}.${generation}.${this.#speeches++}`;
-    return new LaneSpeech(id, recent, providers(), (event) => {
+    const told = this.#told;
+    this.#told = [];
+    const tell = (event: LaneSpeechReport) => {
       if (event.kind === "transcript")
         report({ kind: "transcript", slot, generation, transcript: event.transcript });
       else if (event.kind === "state") report({ kind: "speechState", slot, generation, state: event.state });
       else report({ kind: "lost", slot, generation, samples: event.samples });
-    });
+    };
+    return new LaneSpeech(id, recent, providers(), tell, told);
   }
 
   #openDetector(recent: RecentAudio): VoiceDetector {

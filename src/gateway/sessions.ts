@@ -3,11 +3,11 @@
  * the sockets be tested without a session behind them.
  */
 import type { Fault } from "../kernel/faults.ts";
-import type { AppState } from "../session/app-lifecycle.ts";
 import type { AppUser } from "../session/app-rooms.ts";
 import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
 import type { UserSession } from "../session/user-session.ts";
+import type { AppRecord } from "../store/store.ts";
 import type { AppMessage, StopReason, ToApp } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { Close } from "../wire/close-codes.ts";
@@ -47,6 +47,8 @@ export interface ApiSessions extends Sessions {
   all(): Iterable<ApiSession>;
   /** Everybody for whom an app runs or is expected back, longest first. */
   usersOf(packageName: string): readonly AppUser[];
+  /** Whether an app's server is known to be down. */
+  isServerDown(app: AppRecord): boolean;
 }
 
 /** A session as HTTP sees it: what the sockets need, and the managers that phones report to. */
@@ -71,13 +73,13 @@ export interface ApiSessionApps extends SessionApps {
   stop(packageName: string, reason?: StopReason): boolean;
   /** What the apps have heard since the session began, for operators. */
   readonly history: Pick<UserSession["apps"]["history"], "all">;
+  /** What every app is about, by package: what runs is RESURRECTING while the glasses are away. */
+  readonly states: UserSession["apps"]["states"];
   /** The address that an app's socket comes from; undefined while it has none. */
   peerOf(packageName: string): string | undefined;
   /** An app that runs or is expected back. */
   app(packageName: string): SessionApp | undefined;
   all(): readonly SessionApp[];
-  /** Packages in one of the given states. */
-  inState(...states: AppState["name"][]): string[];
 }
 
 export type AppStartResult =

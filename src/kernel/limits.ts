@@ -30,6 +30,8 @@ export const limits = {
   probeAnswerMs: 2_000,
   /** What a drain gives sockets to take their last frames. */
   drainMs: 500,
+  /** What a drain gives apps to confirm what they were sent last. */
+  drainReceiptMs: 100,
   /** A drain closes sockets in groups of this many or of a tenth of them, whichever is more, so far apart. */
   drainGroup: 50,
   drainGroupMs: 100,

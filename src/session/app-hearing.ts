@@ -2,6 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { ToApp } from "../wire/apps.ts";
+import { streamRefusal } from "../wire/refusals.ts";
 import { type Stream, streamKey } from "../wire/streams.ts";
 import type { AppLink } from "./app-link.ts";
 import type { Manager, Publish } from "./manager.ts";
@@ -107,7 +108,7 @@ export class AppHearing {
     if (news.length === 0) return;
     if (told.size + news.length > limits.subscriptionsPerApp) told.clear();
     for (const { stream } of news) told.add(stream);
-    link.send({ type: "permission_error", message: "Some subscriptions were denied", details: news });
+    link.send(streamRefusal("PERMISSION_DENIED", "Some subscriptions were denied", news));
   }
 
   /** Delivers an event to every app that hears the stream `key`. */

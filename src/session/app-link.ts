@@ -50,6 +50,8 @@ export interface AppLinkHost {
   readonly keep: (seq: number, text: string, done: () => void) => void;
   /** Events up to this number need not be kept any more. */
   readonly settle: (upToSeq: number) => void;
+  /** Something has changed that `keep` of the link gives. */
+  readonly changed: () => void;
   /** Asks the app's server to connect under a path with this nonce. */
   readonly sendWebhook: (nonce: string, signal: AbortSignal) => Promise<WebhookOutcome>;
   /** The app's state, or what it hears, has changed. */
@@ -67,6 +69,7 @@ export interface KeptLink {
   readonly epoch: number;
   readonly seq: number;
   readonly lost: number;
+  readonly gap?: SpeechGap;
 }
 
 /** How a link goes on that a former process had. */
@@ -167,7 +170,9 @@ export class AppLink implements SessionApp {
   keep(): KeptLink | undefined {
     const state = keptAppState(this.#state);
     const { epoch, seq, lost } = this.#outbox;
-    return state === undefined ? undefined : { packageName: this.packageName, state, epoch, seq, lost };
+    const gap = this.#gap;
+    if (state === undefined) return undefined;
+    return { packageName: this.packageName, state, epoch, seq, lost, ...(gap && { gap }) };
   }
 
   #resume({ kept, events, literals, lostMs, spreadMs, gap }: ResumedLink): void {
@@ -175,7 +180,7 @@ export class AppLink implements SessionApp {
     this.#outbox.noteLost(kept.lost);
     for (const text of events) this.#outbox.restore(text);
     this.#literals = literals;
-    this.#gap = gap;
+    this.#gap = gap ?? kept.gap;
     this.#interruption = { literals, fresh: false, cancelReplay: undefined };
     this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
     this.#rearm();
@@ -293,11 +298,9 @@ export class AppLink implements SessionApp {
     const lost = this.#outbox.tellLost();
     if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
     const gap = this.#gap;
-    this.#gap = undefined;
-    port.send(
-      this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap === undefined ? {} : { gap }) } }),
-      "control",
-    );
+    port.send(this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap && { gap }) } }), "control");
+    // What the app has missed is told again on its next socket, unless this one has brought it.
+    if (lost > 0 || gap !== undefined) this.#ask(port, own);
   }
 
   /** Whether a message or close comes from the current socket. */
@@ -346,6 +349,9 @@ export class AppLink implements SessionApp {
   confirmed(generation: number, seq: number): void {
     if (!this.isCurrent(generation)) return;
     this.#confirms = true;
+    // Other pings carry other numbers.
+    if (seq < this.#outbox.epoch) return;
+    this.#gap = undefined;
     this.#settle(this.#outbox.confirm(seq));
     if (this.#asked !== undefined && seq >= this.#asked) this.#asked = undefined;
     this.#askSoon();
@@ -390,9 +396,12 @@ export class AppLink implements SessionApp {
    */
   deliver(message: ToApp, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
     if (!this.#remembers) return;
-    const { clock, metrics, keep } = this.#host;
+    const { clock, metrics, keep, changed } = this.#host;
     const { event, dropped } = this.#outbox.add(message, deliveryClass, slot, isoTime(clock), supersedes);
-    if (dropped > 0) metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+    if (dropped > 0) {
+      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+      changed();
+    }
     if (deliveryClass === "must") {
       this.#settleOld();
       keep(event.numbered.seq, event.numbered.text, () => {
@@ -599,12 +608,20 @@ export class AppLink implements SessionApp {
     });
   }
 
+  /** Whether the app's socket has been sent something that it has not confirmed. */
+  get owesReceipt(): boolean {
+    return this.#port !== undefined && this.#outbox.owesReceipt;
+  }
+
   /** Asks the app now how far it has got, if there is anything to confirm. */
   askReceipt(): void {
     const upTo = this.#outbox.lastSent;
-    if (this.#port === undefined || upTo === undefined) return;
+    if (this.#port !== undefined && upTo !== undefined) this.#ask(this.#port, upTo);
+  }
+
+  #ask(port: AppPort, upTo: number): void {
     this.#asked = upTo;
-    this.#port.askReceipt(upTo);
+    port.askReceipt(upTo);
   }
 
   #settle(upToSeq: number | undefined): void {

@@ -137,6 +137,18 @@ export class AppManager {
       .map((link) => link.packageName);
   }
 
+  /**
+   * What every app is about, by package. While the glasses are away no app can do its work though its socket stands: what
+   * runs is RESURRECTING until they return.
+   */
+  get states(): Readonly<Record<string, AppState["name"]>> {
+    const present = this.#host.userPresent();
+    const seen = (state: AppState["name"]) => (state === "RUNNING" && !present ? "RESURRECTING" : state);
+    return Object.fromEntries(
+      [...this.#links.values()].map(({ packageName, state }) => [packageName, seen(state)]),
+    );
+  }
+
   /** Whether some app is away or has just come back, so that what apps seem to want is in doubt. */
   get settling(): boolean {
     return [...this.#links.values()].some((link) => link.settling);
@@ -404,9 +416,11 @@ export class AppManager {
     this.#links.get(packageName)?.confirmed(generation, seq);
   }
 
-  /** Asks every app how far it has got. */
-  askReceipts(): void {
-    for (const link of this.#links.values()) link.askReceipt();
+  /** Asks every app how far it has got. Returns whether any has something to confirm. */
+  askReceipts(): boolean {
+    const owing = [...this.#links.values()].filter((link) => link.owesReceipt);
+    for (const link of owing) link.askReceipt();
+    return owing.length > 0;
   }
 
   /** What the next process needs, should this one end without warning. */
@@ -439,11 +453,12 @@ export class AppManager {
     }
   }
 
-  /** Ends every app of the session. */
+  /** Ends every app of the session. Those that are to dial again are not told that they are stopped. */
   dispose(close: Close): void {
     this.#wake.close();
     for (const link of this.#links.values()) {
       this.#hearing.remove(link.packageName);
+      if (close === closes.sessionEnded) link.send({ type: "app_stopped", reason: "system_stop" });
       link.dispose(close);
     }
     this.#links.clear();
@@ -479,6 +494,7 @@ export class AppManager {
       nextGeneration: () => ++this.#generations,
       keep: (seq, body, done) => journal.keep({ userId, packageName, seq, body }, done),
       settle: (upToSeq) => journal.settle(userId, packageName, upToSeq),
+      changed: () => this.#host.changed(),
       sendWebhook: (nonce, stopped) => {
         const url = this.#host.websocketUrl(nonce);
         const request = {

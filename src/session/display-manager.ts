@@ -315,9 +315,14 @@ export class DisplayManager {
     dues.sort((a, b) => Number(atMs(a) > now) - Number(atMs(b) > now) || a.staleSinceMs - b.staleSinceMs);
     for (const due of dues) {
       const [first] = dues;
-      if (due !== first || atMs(due) > now) wakeMs = Math.min(wakeMs, Math.max(atMs(due), now + 1));
-      else if (this.#send(due.view, due.wish, now)) this.#lastSentMs = now;
-      else wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
+      if (due !== first || atMs(due) > now) {
+        wakeMs = Math.min(wakeMs, Math.max(atMs(due), now + 1));
+        continue;
+      }
+      const result = this.#send(due.view, due.wish, now);
+      if (result !== "undelivered") this.#lastSentMs = now;
+      // What it has ended by covering it may have stood between the screen and what belongs there now.
+      if (result !== "sent") wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
     }
     if (wakeMs < Number.POSITIVE_INFINITY) this.#cancelPump = clock.at(wakeMs, () => this.#pump());
   }
@@ -373,7 +378,7 @@ export class DisplayManager {
     return now === this.#lastSentMs ? "shown" : "unchanged";
   }
 
-  #send(name: View, wish: Wish | undefined, nowMs: number): boolean {
+  #send(name: View, wish: Wish | undefined, nowMs: number): "sent" | "sentAndEndedAnother" | "undelivered" {
     const remainingMs = wish === undefined ? Number.POSITIVE_INFINITY : wish.untilMs - nowMs;
     const result = this.#host.send({
       type: "display_event",
@@ -383,13 +388,13 @@ export class DisplayManager {
       ...(remainingMs < Number.POSITIVE_INFINITY ? { durationMs: Math.ceil(remainingMs) } : {}),
     });
     this.#host.metrics.displays.inc({ outcome: result === "sent" ? "sent" : "undelivered" });
-    if (result !== "sent") return false;
+    if (result !== "sent") return "undelivered";
     const view = this.#views[name];
-    if (view.screen.kind === "showing") forgetFleeting(view, view.screen.wish);
+    const ended = view.screen.kind === "showing" && forgetFleeting(view, view.screen.wish);
     view.screen = wish === undefined ? { kind: "empty" } : { kind: "showing", wish };
     view.staleSinceMs = undefined;
     if (wish !== undefined) this.#sent.add(wish);
-    return true;
+    return ended ? "sentAndEndedAnother" : "sent";
   }
 }
 
@@ -409,9 +414,13 @@ function dropExpired(view: ViewState, nowMs: number): void {
   }
 }
 
-/** A fleeting display that is covered, or lost with its glasses, is over. */
-function forgetFleeting(view: ViewState, wish: Wish): void {
-  if (wish.fleeting && view.wishes.get(wish.packageName) === wish) view.wishes.delete(wish.packageName);
+/** A fleeting display that is covered, or lost with its glasses, is over. Returns whether this one was still wanted. */
+function forgetFleeting(view: ViewState, wish: Wish): boolean {
+  return (
+    wish.fleeting === true &&
+    view.wishes.get(wish.packageName) === wish &&
+    view.wishes.delete(wish.packageName)
+  );
 }
 
 /** Phones do not draw dashboard cards: they get the same text in a form that they do. */

@@ -2,7 +2,7 @@ import type { Stop } from "../kernel/stop.ts";
 import type { UserSettings, UserStore } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
-import { type RefusalCode, refusalError } from "../wire/refusals.ts";
+import { type RefusalCode, refusalError, streamRefusal } from "../wire/refusals.ts";
 import type { Stream } from "../wire/streams.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 import { type KnownPlace, keepPlace, type Place, readKeptPlace, readPlace } from "./place.ts";
@@ -232,7 +232,7 @@ export class LocationManager implements Manager {
       metrics.requestsRefused.inc({ request: "location_poll_request", code: "PERMISSION_DENIED" });
       const message = "Asking for the location needs the permission LOCATION";
       const details = [{ stream: "location_update", requiredPermission: "LOCATION", message } as const];
-      app.send({ type: "permission_error", message, details });
+      app.send(streamRefusal("PERMISSION_DENIED", message, details));
       return;
     }
     if (this.#last !== undefined && this.#isFresh(accuracy)) {

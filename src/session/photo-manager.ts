@@ -3,7 +3,7 @@ import type { AppCatalogue, AppRecord } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import { requestIdOf } from "../wire/bad-requests.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
-import { type PhotoFailure, readPhotoResponse } from "../wire/photo-response.ts";
+import { type PhotoFailure, photoRefusal, readPhotoResponse } from "../wire/photo-response.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 import {
   holdsCamera,
@@ -69,7 +69,7 @@ export class PhotoManager implements Manager {
   onBadRequest(app: SessionApp, type: string, request: object, problem: string): boolean {
     const requestId = type === "photo_request" ? requestIdOf(request) : undefined;
     if (requestId === undefined) return false;
-    this.#refuse(app, requestId, { code: "BAD_REQUEST", message: `${type}: ${problem}` });
+    this.#refuse(app, requestId, photoRefusal("BAD_REQUEST", `${type}: ${problem}`));
     return true;
   }
 
@@ -141,15 +141,13 @@ export class PhotoManager implements Manager {
     const route = this.#delivery.route(this.#recordOf(app), message.customWebhookUrl);
     const failure =
       known !== undefined
-        ? { code: "DUPLICATE_REQUEST_ID", message: "Another app's request has this id" }
+        ? photoRefusal("DUPLICATE_REQUEST_ID", "Another app's request has this id")
         : this.#obstacle(app);
     if (failure !== undefined) {
       this.#refuse(app, requestId, failure);
     } else if (route.kind === "none") {
-      this.#refuse(app, requestId, {
-        code: "NO_UPLOAD_URL",
-        message: `The picture cannot be uploaded: ${route.problem}`,
-      });
+      const message = `The picture cannot be uploaded: ${route.problem}`;
+      this.#refuse(app, requestId, photoRefusal("NO_UPLOAD_URL", message));
     } else {
       const untilMs = clock.now() + limits.photoMs;
       const custom = message.customWebhookUrl !== undefined;
@@ -198,18 +196,18 @@ export class PhotoManager implements Manager {
   #obstacle(app: SessionApp): PhotoFailure | undefined {
     const { glassesConnected, glasses, limits } = this.#context;
     if (this.#catalogue.get(app.packageName) === undefined)
-      return { code: "UNKNOWN_APP", message: "The app is not registered any more" };
+      return photoRefusal("UNKNOWN_APP", "The app is not registered any more");
     if (!app.may("CAMERA"))
-      return { code: "PERMISSION_DENIED", message: "The app has not been granted the permission CAMERA" };
-    if (!glassesConnected()) return { code: "PHONE_DISCONNECTED", message: "The phone is not connected" };
+      return photoRefusal("PERMISSION_DENIED", "The app has not been granted the permission CAMERA");
+    if (!glassesConnected()) return photoRefusal("PHONE_DISCONNECTED", "The phone is not connected");
     const { connected, capabilities } = glasses();
-    if (!connected) return { code: "GLASSES_DISCONNECTED", message: "The phone has lost its glasses" };
+    if (!connected) return photoRefusal("GLASSES_DISCONNECTED", "The phone has lost its glasses");
     if (capabilities?.hasCamera === false)
-      return { code: "NO_CAMERA", message: `${capabilities.modelName} has no camera` };
+      return photoRefusal("NO_CAMERA", `${capabilities.modelName} has no camera`);
     const waiting = [...this.#requests.values()];
     const own = waiting.filter((request) => request.app.packageName === app.packageName);
     if (waiting.length >= limits.photosPerSession || own.length >= limits.photosPerApp)
-      return { code: "CAMERA_BUSY", message: "Too many photos are waiting for the camera" };
+      return photoRefusal("CAMERA_BUSY", "Too many photos are waiting for the camera");
     return undefined;
   }
 
@@ -313,7 +311,7 @@ export class PhotoManager implements Manager {
   #silent(requestId: string, request: PhotoRequest): void {
     if (this.#requests.get(requestId) !== request || request.state.name !== "SENT") return;
     const message = "The phone's connection gives no sign of life";
-    this.#step(requestId, { kind: "failure", failure: { code: "PHONE_NOT_RESPONDING", message } });
+    this.#step(requestId, { kind: "failure", failure: photoRefusal("PHONE_NOT_RESPONDING", message) });
     this.#pump();
   }
 

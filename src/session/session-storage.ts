@@ -1,7 +1,7 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { KeptSessions } from "../store/store.ts";
+import type { AppRecord, KeptSessions } from "../store/store.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { AppUser } from "./app-rooms.ts";
 import { watchCatalogue } from "./catalogue-watch.ts";
@@ -45,6 +45,11 @@ export class SessionStorage {
     return this.#world.rooms
       .usersOf(packageName)
       .filter(({ userId }) => this.getSession(userId)?.apps.app(packageName) !== undefined);
+  }
+
+  /** Whether an app's server is known to be down. */
+  isServerDown(app: AppRecord): boolean {
+    return this.#world.circuits.isDown(app);
   }
 
   /** The user's session; undefined when there is none or it is ending. */
@@ -124,9 +129,12 @@ export class SessionStorage {
     await Promise.all([...this.#sessions.values()].map((session) => session.finishSpeech()));
   }
 
-  /** Asks every app how far it has got, so that it is not sent again what it has. */
-  askReceipts(): void {
-    for (const session of this.#sessions.values()) session.apps.askReceipts();
+  /** Asks every app how far it has got, so that the next process does not send it again what it has. */
+  async askReceipts(): Promise<void> {
+    const { clock, config } = this.#world;
+    const owing = [...this.#sessions.values()].filter((session) => session.apps.askReceipts());
+    if (owing.length > 0)
+      await new Promise<void>((resolve) => clock.after(config.limits.drainReceiptMs, resolve));
   }
 
   /** Ends every session and refuses new ones. Resolves when all are gone. */

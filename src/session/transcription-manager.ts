@@ -50,6 +50,9 @@ interface PhoneUtterance {
   readonly latest: TranscriptionData;
 }
 
+/** What is kept of the name that a phone gives a speaker. */
+const speakerChars = 64;
+
 /**
  * Hands out what was said, and when somebody speaks. One stream a language serves every app that wants the language;
  * interims are newest-wins and finals must arrive. Keeps what was said for a while, and obeys spoken commands if the user
@@ -93,16 +96,18 @@ export class TranscriptionManager {
   }
 
   /**
-   * What to listen to. `auto` is heard through the default language's stream: the embedded recogniser knows no other, and
-   * a second stream for the same words would cost a second decoder. Spoken commands are in the default language as well.
-   * Asking changes nothing.
+   * What to listen to. `auto` is heard through the default language's stream, which hears every language where its
+   * recogniser can: a second stream for the same words would be paid twice. Spoken commands are in the default language
+   * as well, and the names of the apps in them are words to be expected. Asking changes nothing.
    */
   demandOf(media: MediaDemand): AudioDemand {
     const wishes = media.speech.map((wish) =>
-      wish.language === "auto" ? { ...wish, language: defaultLanguage, identifyLanguage: true } : wish,
+      wish.language === "auto"
+        ? { ...wish, language: defaultLanguage, identifyLanguage: true, anyLanguage: true }
+        : wish,
     );
     const commands = this.#host.voiceCommands()
-      ? [{ language: defaultLanguage, hints: [], identifyLanguage: false }]
+      ? [{ language: defaultLanguage, hints: this.#calledApps(), identifyLanguage: false }]
       : [];
     const speech = uniteWishes([...wishes, ...commands]);
     return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm };
@@ -161,22 +166,25 @@ export class TranscriptionManager {
       startTime,
       endTime,
       duration: endTime - startTime,
-      speakerId: typeof speakerId === "string" || typeof speakerId === "number" ? String(speakerId) : "0",
+      speakerId: isName(speakerId) ? String(speakerId).slice(0, speakerChars) : "0",
       provider: message.provider ?? "phone",
     };
-    if (message.isFinal) this.#phoneUtterance.delete(language);
-    else this.#phoneUtterance.set(language, { id, latest: data });
+    this.#phoneUtterance.delete(language);
+    if (!message.isFinal) this.#phoneUtterance.set(language, { id, latest: data });
     this.#publish(data);
+    // A phone may name any language, and begin in each what it never ends.
+    const [oldest] = this.#phoneUtterance.keys();
+    if (oldest !== undefined && this.#phoneUtterance.size > this.#host.limits.transcriptLanguages) {
+      this.#endPhoneUtterance(oldest);
+    }
   }
 
   onState(state: SpeechState): void {
     const changed = state.state !== this.#state.state;
     this.#state = state;
     // What the phone had begun will not be ended by it: the server hears the rest.
-    for (const [language, { latest }] of this.#phoneUtterance) {
-      if (this.#isDeaf(language)) continue;
-      this.#phoneUtterance.delete(language);
-      this.#publish({ ...latest, isFinal: true });
+    for (const language of [...this.#phoneUtterance.keys()]) {
+      if (!this.#isDeaf(language)) this.#endPhoneUtterance(language);
     }
     if (changed) this.#host.onStateChange();
   }
@@ -238,6 +246,17 @@ export class TranscriptionManager {
 
   dispose(): void {
     this.history.clear();
+  }
+
+  #calledApps(): string[] {
+    return this.#host.callableApps().flatMap(({ name, phrases = [] }) => [name, ...phrases]);
+  }
+
+  /** Makes what the phone had begun to say in a language the final. */
+  #endPhoneUtterance(language: string): void {
+    const latest = this.#phoneUtterance.get(language)?.latest;
+    this.#phoneUtterance.delete(language);
+    if (latest !== undefined) this.#publish({ ...latest, isFinal: true });
   }
 
   /** Whether nothing here can hear a language. */
@@ -316,4 +335,8 @@ export class TranscriptionManager {
     this.#host.metrics.voiceCommands.inc({ outcome: sure ? command.action : "doubtful" });
     if (sure) this.#host.obey(command);
   }
+}
+
+function isName(value: unknown): value is string | number {
+  return typeof value === "string" || typeof value === "number";
 }

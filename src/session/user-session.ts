@@ -157,8 +157,9 @@ export class UserSession {
     this.#publish = context.publish;
     const managers = createManagers(context, world, user, {
       onDeviceChange: (modelChanged) => {
-        this.microphone.update();
+        // An app that has to go turns no microphone on any more.
         if (modelChanged) this.apps.fitGlasses();
+        this.microphone.update();
       },
       // Those to be heard by voice and not to be heard at all are among them.
       onSettings: () => this.#reviewSoon(),

@@ -1,8 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Capabilities } from "./capabilities.ts";
-import type { Hop, RefusalCode } from "./refusals.ts";
+import type { DeniedStream, Hop, RefusalCode } from "./refusals.ts";
 import { type MessageOf, messageParser, timestamp } from "./schema.ts";
-import type { Permission } from "./streams.ts";
 
 /** Ids that apps make up. Bounded, since they are kept as keys. */
 const requestId = Type.String({ minLength: 1, maxLength: 256 });
@@ -171,12 +170,6 @@ export const defaultSystemSettings: SystemSettings = {
   metricSystemEnabled: false,
 };
 
-export interface DeniedStream {
-  readonly stream: string;
-  readonly requiredPermission: Permission;
-  readonly message: string;
-}
-
 /** A stretch of speech that was not recognised, or not to its end. Milliseconds since the Unix epoch. */
 export interface SpeechGap {
   readonly fromMs: number;
@@ -225,7 +218,13 @@ export type ToApp =
       readonly streamType: string;
       readonly data: unknown;
     }
-  | { readonly type: "permission_error"; readonly message: string; readonly details: readonly DeniedStream[] }
+  | {
+      readonly type: "permission_error";
+      readonly message: string;
+      readonly details: readonly DeniedStream[];
+      readonly code: RefusalCode;
+      readonly hop: Hop;
+    }
   | { readonly type: "app_stopped"; readonly reason: StopReason; readonly message?: string }
   /** Makes the SDK forget its system settings: an `augmentos_settings_update` has to follow. */
   | {
@@ -297,6 +296,8 @@ export type ToApp =
       readonly messageId: string;
       readonly success: boolean;
       readonly error?: string;
+      readonly code?: string;
+      readonly hop?: Hop;
       readonly targetUserId: string;
     }
   | {

@@ -12,7 +12,8 @@ export interface AdminSession {
   readonly userId: string;
   readonly state: string;
   readonly connected: boolean;
-  readonly apps: readonly { readonly packageName: string; readonly state: string }[];
+  /** What every app is about, by package. */
+  readonly apps: Readonly<Record<string, string>>;
   readonly snapshot: { readonly requiresAudio: boolean };
 }
 

@@ -120,7 +120,7 @@ export class Watch {
       if (mostMs !== undefined && lasting(name, mostMs)) {
         this.#report(user, `the session is ${session.state} for longer than its timer`);
       }
-      for (const { packageName, state } of session.apps) {
+      for (const [packageName, state] of Object.entries(session.apps)) {
         const most = appMs[state];
         const seat = user.seats.find((candidate) => candidate.packageName === packageName);
         const life = `${session.userId} ${packageName} ${state} ${seat?.acks} ${seat?.starts} ${state === "CONNECTING" ? this.#starts : ""}`;

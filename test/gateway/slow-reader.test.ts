@@ -58,6 +58,22 @@ describe("an app that stops to read", () => {
     expect(session().apps.closedGenerations).toEqual([]);
   });
 
+  test("gets no interim behind the final that has ended it", async () => {
+    const { app, port } = await stalledApp();
+    const interims = 1_000;
+    for (let number = 0; number < interims; number++) port.send(event(number, false), "interim");
+    expect(port.send(event(interims, true), "event")).toBe("sent");
+    app.resume();
+    const arrives = (number: number) =>
+      until(`number ${number}`, () => app.texts.some((text) => text.includes(`"number":${number},`)));
+    await arrives(interims);
+    port.send(event(interims + 1, true), "event");
+    await arrives(interims + 1);
+    const numbers = app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect(numbers).not.toContain(interims - 1);
+  });
+
   test("is closed with 1013 once what must arrive finds no room, and its neighbour notices nothing", async () => {
     const neighbour = await gateway.app();
     const { app, port } = await stalledApp();

@@ -29,6 +29,10 @@ export class FakeSessions implements ApiSessions {
     return [];
   }
 
+  isServerDown(): boolean {
+    return false;
+  }
+
   getSession(userId: string): FakeSession | undefined {
     return this.sessions.get(userId);
   }
@@ -174,10 +178,7 @@ class FakeApps implements ApiSessionApps {
   }
 
   readonly history = { all: {} };
-
-  inState(): string[] {
-    return [];
-  }
+  readonly states = {};
 
   peerOf(): string | undefined {
     return this.ports.at(-1)?.peer;

@@ -29,12 +29,9 @@ const sessionSchema = Type.Object({
   userId: Type.String(),
   state: Type.String(),
   connected: Type.Boolean(),
-  apps: Type.Array(Type.Object({ packageName: Type.String(), state: Type.String() })),
+  apps: Type.Record(Type.String(), Type.String()),
   snapshot: valuesSchema,
 });
-
-/** All states that an app of a session can be in, but the one in which it is no part of the session. */
-const appStates = ["CONNECTING", "RUNNING", "GRACE_PERIOD", "RESURRECTING", "DORMANT", "STOPPING"] as const;
 
 /** The operator's side: apps and what they may, and the sessions that live. */
 export function adminApi(parts: EndpointParts) {
@@ -53,9 +50,7 @@ export function adminApi(parts: EndpointParts) {
     userId: session.userId,
     state: session.state,
     connected: session.connected,
-    apps: appStates.flatMap((state) =>
-      session.apps.inState(state).map((packageName) => ({ packageName, state })),
-    ),
+    apps: session.apps.states,
     snapshot: session.snapshot(),
   });
 
