@@ -301,6 +301,9 @@ export class AppLink implements SessionApp {
     port.send(this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap && { gap }) } }), "control");
     // What the app has missed is told again on its next socket, unless this one has brought it.
     if (lost > 0 || gap !== undefined) this.#ask(port, own);
+    // Whoever has confirmed something once is known to do so: on a socket that goes dead early, nothing is then taken for
+    // arrived that has not come.
+    else port.askReceipt(own);
   }
 
   /** Whether a message or close comes from the current socket. */
