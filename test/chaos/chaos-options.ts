@@ -12,6 +12,8 @@ export interface ChaosOptions {
   readonly kills: boolean;
   /** Negative control: with every kill, the server's sessions and events are erased from its disk. */
   readonly forgets: boolean;
+  /** Whether the run is over with the first promise that is broken. */
+  readonly stopsEarly: boolean;
   /** Shows the server's log. */
   readonly log: boolean;
 }

@@ -130,7 +130,9 @@ class ChaosRun {
     server.onCrash = (exitCode) => this.#judge.report(`the server has ended by itself with ${exitCode}`);
     this.#poller = this.#poll(server);
     director.start();
-    await this.#pause(minutes * 60_000);
+    const endMs = performance.now() + minutes * 60_000;
+    while (performance.now() < endMs && !this.#isEnough) await this.#pause(100);
+    if (this.#isEnough) return { judge: this.#judge, figures: this.#figures() };
     this.#say("the faults are over");
     await director.calm();
     await this.#everybodyIsThere("after the faults", 30_000 + this.#limits.parkedMs);
@@ -142,11 +144,17 @@ class ChaosRun {
     this.#over = true;
     clearInterval(this.#ticker);
     await this.#poller;
+    await this.#director?.calm();
     for (const user of this.#users) user.close();
     for (const app of this.#apps) app.close();
     await this.#sdkSeats?.close();
     for (const lane of this.#lanes) lane.close();
     await this.#server?.close();
+  }
+
+  /** Whether what was to be found out is found out. */
+  get #isEnough(): boolean {
+    return this.#options.stopsEarly && this.#judge.count > 0;
   }
 
   async #startServer(): Promise<ChaosServer> {
