@@ -67,6 +67,7 @@ async function storm(options: StormOptions): Promise<boolean> {
         `99 % of the apps with what they listen to after ${ms(round.appsMs)}`,
         `${round.missing} apps missing`,
         `main loop late by ${ms(lag.p50)} (p50), ${ms(lag.p99)} (p99), ${ms(lag.max)} (most)`,
+        `worked for ${ms(round.workedMs)} of processor time`,
         `${round.readsPerReconnect.toFixed(2)} database reads for each socket`,
         `${round.webhooks} webhooks`,
         `${round.lost} presses lost`,

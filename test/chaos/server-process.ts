@@ -37,7 +37,8 @@ try {
   process.on("message", (order: ServerOrder) => {
     if (order.kind === "killWorker") killWorker(server, order.worker);
     else {
-      say({ kind: "lag", ...probe.end().lag });
+      const { lag, mainCpuMs } = probe.end();
+      say({ kind: "lag", ...lag, workedMs: mainCpuMs });
       probe.begin();
     }
   });
