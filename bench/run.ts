@@ -1,87 +1,114 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release } from "node:os";
+import { join } from "node:path";
 import { ArgumentError, type BenchArguments, matches, parseArguments, usage } from "./arguments.ts";
-import { type MacroResult, macroTable, summarise } from "./macro/macro-table.ts";
-import { type MacroPlan, type Round, runRounds, usualPlan, variants } from "./macro/rounds.ts";
-import type { Trial } from "./macro/trial.ts";
-import { codecGroups } from "./micro/codecs.bench.ts";
-import { ringGroups } from "./micro/ring.bench.ts";
-import { type MicroResult, microTable, runMicroGroup } from "./micro/run-micro.ts";
+import { compareRuns, comparisonTable } from "./compare.ts";
+import { Surroundings } from "./macro/surroundings.ts";
+import { nothingFound, type Outcome } from "./outcome.ts";
+import { profileLoad } from "./profile.ts";
+import { controlTable, renderReport, verdictTable } from "./report.ts";
+import type { Machine, NamedOutcome, Results } from "./results.ts";
+import type { BenchContext } from "./scenario.ts";
+import { runSoak } from "./scenarios/soak.ts";
+import { scenarios } from "./scenarios.ts";
 import { formatFigure } from "./table.ts";
 
 /** `bun run bench`: where time goes, as ratios against a baseline that is measured in the same run. */
-const microGroups = [...ringGroups, ...codecGroups];
-const microName = (name: string) => `micro ${name}`;
-const macroName = (name: string) => `macro ${name}`;
+const resultsDir = join(import.meta.dir, "results");
 
-interface Figures {
-  readonly date: string;
-  readonly machine: ReturnType<typeof describeMachine>;
-  readonly micro: readonly MicroResult[];
-  readonly macro: {
-    readonly plan: MacroPlan;
-    readonly results: readonly MacroResult[];
-    readonly rounds: readonly Round[];
-  };
-}
-
-function describeMachine() {
+function describeMachine(): Machine {
   return {
     processor: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     kernel: release(),
     bun: Bun.version,
-    loadBefore: loadavg()[0],
+    loadBefore: loadavg()[0] ?? Number.NaN,
   };
 }
 
-async function runMicro(only: string | undefined): Promise<MicroResult[]> {
-  const results: MicroResult[] = [];
-  for (const group of microGroups.filter(({ name }) => matches(microName(name), only))) {
-    const measured = await runMicroGroup(group);
-    results.push(...measured);
-    console.log(`\n${microName(group.name)}\n\n${microTable(measured, group.baseline)}`);
-  }
-  return results;
+function say(line: string): void {
+  console.log(line);
 }
 
-async function runMacro({ only, sessions }: BenchArguments): Promise<Figures["macro"]> {
-  const plan = { ...usualPlan, sessions };
-  const chosen = variants.filter(({ bench }) => matches(macroName(bench), only));
-  if (chosen.length === 0) return { plan, results: [], rounds: [] };
-  const { rounds: count, measuredMs } = plan;
-  console.log(
-    `\nmacro: ${sessions} sessions of PCM, 50 frames of 640 B a second each; ${count} rounds in turn, ${measuredMs / 1000} s each\n`,
+/** Runs what was asked for. What fails is said, and does not keep the rest from running. */
+async function runScenarios({ only, full }: BenchArguments & { command: "bench" }): Promise<NamedOutcome[]> {
+  const chosen = scenarios.filter(({ name, inShortRun }) =>
+    only === undefined ? full || inShortRun : matches(name, only),
   );
-  const rounds = await runRounds(chosen, plan, (round, trial) => console.log(describeTrial(round, trial)));
-  const results = summarise(rounds);
-  console.log(
-    `\n${macroTable(results)}\n\nMedian of the rounds that count, and in brackets the least and the most.`,
-  );
-  for (const { variant, trials, voidTrials } of results) {
-    if (voidTrials > 0)
-      console.log(`VOID: ${voidTrials} of ${trials} trials of "${variant}", which are left out.`);
+  const context: BenchContext = { full, surroundings: new Surroundings(), say };
+  const found: NamedOutcome[] = [];
+  try {
+    for (const { name, run } of chosen) {
+      const startMs = performance.now();
+      say(`\n${name}`);
+      let outcome: Outcome = nothingFound;
+      let problem: string | undefined;
+      try {
+        outcome = await run(context);
+        for (const { title, text } of outcome.tables) say(`\n${title}\n\n${text}`);
+        for (const note of outcome.notes) say(note);
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error);
+        say(`FAILED: ${problem}`);
+      }
+      const seconds = Math.round((performance.now() - startMs) / 1000);
+      found.push({ name, seconds, outcome, ...(problem !== undefined && { problem }) });
+    }
+  } finally {
+    await context.surroundings.close();
   }
-  return { plan, results, rounds };
+  return found;
 }
 
-function describeTrial(round: number, trial: Trial): string {
-  const late = `generator late p99 ${formatFigure(trial.lateness?.p99)} ms`;
-  const verdict = trial.void === undefined ? "" : `  VOID: ${trial.void}`;
-  return `round ${round}  ${trial.variant}: ${formatFigure(trial.cpuUsPerFrame)} us a frame, missing ${trial.missing}, ${late}${verdict}`;
-}
-
-async function run(args: BenchArguments): Promise<void> {
-  const { only, json } = args;
+async function bench(args: BenchArguments & { command: "bench" }): Promise<void> {
   const machine = describeMachine();
   const date = new Date().toISOString();
-  console.log(
+  say(
     `${date.slice(0, 10)}, ${machine.cores} cores (${machine.processor}), Bun ${machine.bun}, load before ${formatFigure(machine.loadBefore)}`,
   );
-  const started = performance.now();
-  const figures: Figures = { date, machine, micro: await runMicro(only), macro: await runMacro(args) };
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(figures, undefined, 2)}\n`);
-  console.log(`\n${Math.round((performance.now() - started) / 1000)} s${json ? `, figures in ${json}` : ""}`);
+  const startMs = performance.now();
+  const outcomes = await runScenarios(args);
+  const results: Results = {
+    version: 1,
+    date,
+    command: ["bun run bench", ...process.argv.slice(2)].join(" "),
+    machine,
+    seconds: Math.round((performance.now() - startMs) / 1000),
+    scenarios: outcomes,
+  };
+  summarise(results, args);
+}
+
+function summarise(results: Results, { compare, json }: BenchArguments & { command: "bench" }): void {
+  const verdicts = results.scenarios.flatMap(({ outcome }) => outcome.verdicts);
+  const controls = results.scenarios.flatMap(({ outcome }) => outcome.controls);
+  const differences = compare && compareRuns(compare, results);
+  if (verdicts.length > 0) say(`\nTargets\n\n${verdictTable(verdicts)}`);
+  if (controls.length > 0) say(`\nNegative controls\n\n${controlTable(controls)}`);
+  if (differences !== undefined) {
+    say(`\nCompared with the run of ${compare?.date.slice(0, 10)}\n\n${comparisonTable(differences)}`);
+  }
+  mkdirSync(resultsDir, { recursive: true });
+  const file = json ?? join(resultsDir, `${results.date.slice(0, 16).replaceAll(":", "-")}.json`);
+  writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
+  const report = file.replace(/(\.json)?$/, ".html");
+  writeFileSync(report, renderReport(results, differences));
+  const failed = results.scenarios.filter(({ problem }) => problem !== undefined);
+  say(`\n${results.seconds} s, figures in ${file}, report in ${report}`);
+  if (failed.length > 0) {
+    say(`${failed.map(({ name }) => name).join(", ")} failed`);
+    process.exitCode = 1;
+  }
+}
+
+async function soak(minutes: number): Promise<void> {
+  const surroundings = new Surroundings();
+  try {
+    const { verdicts, notes } = await runSoak(minutes, { full: true, surroundings, say });
+    say(`\n${verdictTable(verdicts)}\n\n${notes.join("\n")}`);
+  } finally {
+    await surroundings.close();
+  }
 }
 
 // Children end when this process does.
@@ -89,15 +116,16 @@ process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
 try {
-  const names = [
-    ...microGroups.map(({ name }) => microName(name)),
-    ...variants.map(({ bench }) => macroName(bench)),
-  ];
-  const args = parseArguments(process.argv.slice(2), names);
-  if (args === undefined) console.log(usage);
-  else await run(args);
+  const args = parseArguments(
+    process.argv.slice(2),
+    scenarios.map(({ name }) => name),
+  );
+  if (args === undefined) say(usage);
+  else if (args.command === "soak") await soak(args.minutes);
+  else if (args.command === "profile") await profileLoad(args, join(resultsDir, "profiles"), say);
+  else await bench(args);
   // Some library may hold the loop open; everything is closed and written.
-  process.exit(0);
+  process.exit();
 } catch (error) {
   if (error instanceof ArgumentError) console.error(`${error.message}\n${usage}`);
   else console.error(error instanceof Error ? error.message : error);

@@ -86,6 +86,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     closers.push(() => store.close());
     const journal = new StoreJournal({ store, clock, limits: config.limits, log, metrics });
     closers.push(() => journal.close());
+    closers.push(
+      metrics.probes.start(({ beganMs, lastedMs }) => {
+        log.warn(
+          { began: new Date(beganMs).toISOString(), lastedMs },
+          "the main loop stood still for a while",
+        );
+      }),
+    );
     const liveness = await startLiveness({ config, clock, log, metrics });
     closers.push(() => liveness.stop());
     const pool = readyPool ?? (await startPool());

@@ -2,194 +2,21 @@
  * An audio worker: drains the rings of its sessions, decodes, hears voice, keeps the last seconds and holds the streams to
  * speech recognisers. It never blocks. The rings outlive it; a new worker goes on at their tails.
  */
-import { Arena } from "../src/audio/arena.ts";
-import type {
-  AudioWorkerCommand,
-  AudioWorkerReport,
-  AudioWorkerStart,
-  Fault,
-  LaneReport,
-  SpeechSetup,
-} from "../src/audio/commands.ts";
-import { SystemClock } from "../src/kernel/clock.ts";
-import { CodecShelf } from "./codecs/codec-shelf.ts";
-import { DrainLoop } from "./drain-loop.ts";
-import { type CloudSeat, Supervisor } from "./stt/cloud/supervisor.ts";
-import { PocketsphinxProvider } from "./stt/pocketsphinx-provider.ts";
-import type { SpeechProvider } from "./stt/provider.ts";
-import { VoiceDetectors } from "./voice-detector.ts";
-import { type LaneContext, WorkerLane } from "./worker-lane.ts";
+import type { AudioWorkerCommand, AudioWorkerReport } from "../src/audio/commands.ts";
+import { AudioEngine } from "./audio-engine.ts";
 
 declare const self: Worker;
-
-/** Well under the 250 ms within which a sign of life is expected. */
-const beatMs = 100;
-/** Least time between two messages about lanes. */
-const reportMs = 5;
-/** How often it is said how the cloud providers fare. */
-const speechReportMs = 1_000;
-/** How long a lane waits for pending words when it lets go of its recent audio. */
-const releaseDrainMs = 2_000;
 
 function post(report: AudioWorkerReport): void {
   self.postMessage(report);
 }
 
-/**
- * Gathers what lanes report. It goes out at the end of the turn, or when the last message is some milliseconds old: with
- * hundreds of speakers a message for each word would cost more than anything else here. A final does not wait: its audio
- * counts as settled from then on, so nobody hears it again should this thread die.
- */
-class Reports {
-  #waiting: LaneReport[] = [];
-  #sentMs = 0;
-
-  add(report: LaneReport): void {
-    this.#waiting.push(report);
-    if (report.kind === "transcript" && report.transcript.isFinal) this.#send();
-    else if (this.#waiting.length === 1) {
-      const restMs = this.#sentMs + reportMs - performance.now();
-      if (restMs > 0) setTimeout(this.#send, restMs);
-      else setImmediate(this.#send);
-    }
-  }
-
-  readonly #send = (): void => {
-    if (this.#waiting.length === 0) return;
-    this.#sentMs = performance.now();
-    post({ kind: "lanes", reports: this.#waiting });
-    this.#waiting = [];
-  };
-}
-
-class AudioWorker {
-  readonly #lanes = new Map<number, WorkerLane>();
-  readonly #recognisers: (PocketsphinxProvider | undefined)[] = [];
-  readonly #loop: DrainLoop;
-  readonly #context: LaneContext;
-  readonly #supervisor: Supervisor | undefined;
-
-  constructor(
-    start: AudioWorkerStart,
-    shelf: CodecShelf,
-    detectors: VoiceDetectors,
-    seats: readonly CloudSeat[],
-  ) {
-    const arena = new Arena(start.arena, start.layout);
-    const { epochMs } = start;
-    const reports = new Reports();
-    this.#context = {
-      workerId: start.workerId,
-      arena,
-      shelf,
-      detectors,
-      prerollMs: start.prerollMs,
-      pcmBatchMs: start.pcmBatchMs,
-      audioLagMs: start.audioLagMs,
-      stamp: () => (performance.timeOrigin + performance.now() - epochMs) | 0,
-      providers: () => this.#providers(),
-      report: (report) => {
-        if (report.kind === "closed" && this.#lane(report) !== undefined) this.#lanes.delete(report.slot);
-        reports.add(report);
-      },
-      poison: start.poison,
-    };
-    if (seats.length > 0) {
-      const clock = new SystemClock((error) => {
-        throw error;
-      });
-      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
-      clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
-    }
-    this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
-    this.#loop.start();
-    setInterval(() => {
-      arena.countBeat();
-      for (const lane of this.#lanes.values()) lane.endIfQuiet();
-    }, beatMs);
-  }
-
-  obey(command: Exclude<AudioWorkerCommand, AudioWorkerStart>): void {
-    switch (command.kind) {
-      case "recogniser": {
-        const known = this.#recognisers[command.recogniserId];
-        if (known === undefined)
-          this.#recognisers[command.recogniserId] = new PocketsphinxProvider(command.port, command.engine);
-        else known.attach(command.port);
-        return;
-      }
-      case "fault":
-        this.#misbehave(command);
-        return;
-      case "open":
-        this.#lanes.set(
-          command.slot,
-          new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),
-        );
-        break;
-      case "demand":
-        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent, command.speech);
-        break;
-      case "release":
-        void this.#lane(command)?.release(releaseDrainMs);
-        break;
-      case "close":
-        this.#lane(command)?.close(command.drainMs);
-        break;
-    }
-    this.#lane(command)?.setSerial(command.serial);
-    this.#loop.enqueue(command.slot);
-  }
-
-  #lane(address: { slot: number; generation: number }): WorkerLane | undefined {
-    const lane = this.#lanes.get(address.slot);
-    return lane?.generation === address.generation ? lane : undefined;
-  }
-
-  /** Who recognises: the supervisor of all where there are cloud providers. */
-  #providers(): readonly SpeechProvider[] {
-    return this.#supervisor === undefined ? this.#offline() : [this.#supervisor];
-  }
-
-  /** All recognisers in the order of the settings; those that are known not to work come last. */
-  #offline(): readonly SpeechProvider[] {
-    const known = this.#recognisers.filter((provider) => provider !== undefined);
-    const broken = (provider: PocketsphinxProvider) => provider.availability?.available === false;
-    return [...known.filter((each) => !broken(each)), ...known.filter(broken)];
-  }
-
-  #misbehave(fault: Fault): void {
-    switch (fault.fault) {
-      case "spin":
-        for (const until = performance.now() + fault.ms; performance.now() < until; );
-        return;
-      case "throw":
-        setImmediate(() => {
-          throw new Error("injected fault");
-        });
-        return;
-      case "exit":
-        process.exit(7);
-        return;
-      case "poison":
-        this.#context.poison = fault.frame;
-    }
-  }
-}
-
-/** The providers' SDKs are loaded only where they are used: they take longer than all the rest. */
-async function seatsFor(setup: SpeechSetup): Promise<readonly CloudSeat[]> {
-  if (setup.deepgram === undefined && setup.assemblyai === undefined) return [];
-  const { cloudSeats } = await import("./stt/cloud/cloud-seats.ts");
-  return cloudSeats(setup);
-}
-
-let worker: AudioWorker | undefined;
+let engine: AudioEngine | undefined;
 
 self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
   const command = event.data;
   if (command.kind !== "start") {
-    worker?.obey(command);
+    engine?.obey(command);
     return;
   }
   // Until everything is loaded, the other commands wait in the queue.
@@ -197,12 +24,12 @@ self.onmessage = async (event: MessageEvent<AudioWorkerCommand>) => {
   const obey = self.onmessage;
   self.onmessage = (later: MessageEvent<AudioWorkerCommand>) => void queued.push(later.data);
   try {
-    const shelf = new CodecShelf(command.opus);
-    worker = new AudioWorker(command, shelf, await VoiceDetectors.load(), await seatsFor(command.speech));
-    post({ kind: "ready", codecs: shelf.available });
+    const opened = await AudioEngine.open(command, post);
+    engine = opened.engine;
+    post({ kind: "ready", codecs: opened.codecs });
   } catch (error) {
     post({ kind: "failed", detail: error instanceof Error ? error.message : String(error) });
   }
   self.onmessage = obey;
-  for (const later of queued) if (later.kind !== "start") worker?.obey(later);
+  for (const later of queued) if (later.kind !== "start") engine?.obey(later);
 };

@@ -44,6 +44,11 @@ export class DrainLoop {
     if (this.#sleeping) this.#arena.wakeSelf();
   }
 
+  /** Works off all that waits for the lane of `slot`, without a turn. */
+  serveNow(slot: number): void {
+    while (this.#lane(slot)?.drain(recordsPerTurn));
+  }
+
   readonly #enqueue = (slot: number): void => {
     if (this.#queued.has(slot)) return;
     this.#queued.add(slot);

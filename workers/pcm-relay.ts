@@ -29,6 +29,7 @@ export class PcmRelay {
   }
 
   send(pcm: Int16Array): void {
+    this.#writer.mayRewind = pcm.length <= 2 * this.#batch.length;
     let from = 0;
     while (from < pcm.length) {
       const run = Math.min(this.#batch.length - this.#filled, pcm.length - from);

@@ -5,7 +5,10 @@ import type { LaneSlot } from "../src/audio/lane-slot.ts";
 import type { SpeechWish } from "../src/audio/lanes.ts";
 import { RecentAudio, samplesPerMs } from "../src/audio/recent-audio.ts";
 import type { RingReader } from "../src/audio/ring.ts";
+import { stampAgeMs } from "../src/audio/stamp.ts";
 import type { ToldLanguage } from "../src/audio/told-transcripts.ts";
+import type { LatencyHistogram } from "../src/kernel/latency-histogram.ts";
+import type { StageTimes } from "../src/kernel/stage-times.ts";
 import type { AudioFormat } from "../src/wire/audio-format.ts";
 import type { Codec } from "./codecs/codec.ts";
 import type { CodecShelf } from "./codecs/codec-shelf.ts";
@@ -23,8 +26,9 @@ export interface LaneContext {
   readonly prerollMs: number;
   readonly pcmBatchMs: number;
   readonly audioLagMs: number;
-  /** Milliseconds since the arena's epoch, 32 bits. */
+  /** The present moment, as records are stamped. */
   stamp(): number;
+  readonly stages: StageTimes;
   providers(): readonly SpeechProvider[];
   report(report: LaneReport): void;
   /** For tests: a frame with exactly these bytes ends the worker. */
@@ -50,6 +54,8 @@ export class WorkerLane {
   readonly #words: LaneSlot;
   readonly #reader: RingReader;
   readonly #relay: PcmRelay;
+  readonly #ringToWorker: LatencyHistogram;
+  readonly #decodeTimes: LatencyHistogram;
   #serial = 0;
   #phase: Phase = { kind: "open" };
   #format: AudioFormat;
@@ -62,6 +68,8 @@ export class WorkerLane {
   #relays = false;
   #catchingUp = false;
   #heardSamples = 0;
+  /** When the newest audio came into the server. */
+  #heardStamp = 0;
   #heardAt = 0;
   /** No pre-roll reaches back before this sample: it has been recognised as part of the speech before. */
   #spokenUntil = 0;
@@ -86,6 +94,8 @@ export class WorkerLane {
     this.#relay = new PcmRelay(this.#words.pcmWriter(), generation, context.pcmBatchMs, context.stamp, () =>
       this.#words.count("pcm_refused"),
     );
+    this.#ringToWorker = context.stages.of("ring_to_worker");
+    this.#decodeTimes = context.stages.of("decode");
     this.#format = formatOfCode(this.#words.format);
     this.#codec = this.#openCodec();
     if (this.#words.oddBytes) this.#codec.skipped(1);
@@ -214,8 +224,8 @@ export class WorkerLane {
     const reader = this.#reader;
     const context = this.#context;
     const words = this.#words;
-    const lagMs = Math.max(0, (context.stamp() - reader.stampMs) | 0);
-    context.arena.countLag(lagMs);
+    const lagMs = stampAgeMs(context.stamp(), reader.stamp);
+    this.#ringToWorker.record(lagMs * 1000);
     const recent = this.#recent;
     if (recent === undefined || !this.#wanted) {
       words.count("unwanted");
@@ -236,14 +246,24 @@ export class WorkerLane {
     if (context.poison !== undefined && Buffer.compare(frame, context.poison) === 0) {
       throw new Error("poisoned frame");
     }
-    const pcm = this.#codec.decode(frame);
+    const pcm = this.#decode(frame);
     words.count("decoded");
     this.#heardAt = performance.now();
     if (pcm.length === 0) return;
     recent.append(pcm);
     this.#heardSamples += pcm.length;
+    this.#heardStamp = reader.stamp;
     this.#detector?.hear(pcm);
     if (this.#relays) this.#relay.send(pcm);
+  }
+
+  /** Times every sixteenth frame: looking at the clock costs a good part of what a short frame does. */
+  #decode(frame: Uint8Array): Int16Array {
+    if ((this.#reader.sequence & 15) !== 0) return this.#codec.decode(frame);
+    const startMs = performance.now();
+    const pcm = this.#codec.decode(frame);
+    this.#decodeTimes.record((performance.now() - startMs) * 1000);
+    return pcm;
   }
 
   #skipFrame(): void {
@@ -277,18 +297,20 @@ export class WorkerLane {
   }
 
   #openSpeech(recent: RecentAudio): LaneSpeech {
-    const { workerId, providers, report } = this.#context;
+    const { workerId, providers, report, stages, stamp } = this.#context;
     const { slot, generation } = this;
     const id = `${workerId}.${slot}.${generation}.${this.#speeches++}`;
     const told = this.#told;
     this.#told = [];
+    const toProvider = stages.of("to_provider");
+    const onSent = () => toProvider.record(stampAgeMs(stamp(), this.#heardStamp) * 1000);
     const tell = (event: LaneSpeechReport) => {
       if (event.kind === "transcript")
         report({ kind: "transcript", slot, generation, transcript: event.transcript });
       else if (event.kind === "state") report({ kind: "speechState", slot, generation, state: event.state });
       else report({ kind: "lost", slot, generation, samples: event.samples });
     };
-    return new LaneSpeech(id, recent, providers(), tell, told);
+    return new LaneSpeech(id, recent, providers(), tell, told, onSent);
   }
 
   #openDetector(recent: RecentAudio): VoiceDetector {

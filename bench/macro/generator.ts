@@ -1,8 +1,9 @@
-/** Many pairs of glasses that speak, in a process of their own, paced like real ones. */
-import { TimeSeries, type TimeSummary } from "../statistics.ts";
+/** Many pairs of glasses that speak, in a process of their own, paced like real ones or as fast as they can. */
+import { LatencyHistogram } from "../../src/kernel/latency-histogram.ts";
+import { createAudioEncoder } from "../../src/simulator/create-audio-encoder.ts";
 import { voiceSignal } from "../voice-signal.ts";
+import { ClientConnection } from "./client-connection.ts";
 import { answerCalls } from "./control.ts";
-import { GlassesConnection } from "./glasses-connection.ts";
 import { MaskedFrame, opcodes } from "./masked-frame.ts";
 import { monotonicMs } from "./monotonic-clock.ts";
 import { Pacing } from "./pacing.ts";
@@ -11,49 +12,98 @@ export interface GeneratorReport {
   /** Frames sent while measuring, and for how long that was. */
   readonly frames: number;
   readonly elapsedMs: number;
-  /** How much later than due frames were sent, in ms. */
-  readonly lateness: TimeSummary | undefined;
+  /** How much later than due frames were sent: `Durations` as pairs. */
+  readonly lateness: readonly number[];
   readonly cpuMs: number;
   /** Connections that the server has closed. */
   readonly closed: number;
+  readonly displays: number;
+  /** How far the time between two displays of one session was from what it should be. */
+  readonly pacingError: readonly number[];
 }
 
-const periodMs = 20;
+export interface Traffic {
+  readonly codec: "pcm" | "opus";
+  readonly framesPerSecond: number;
+  /** Of the first so many sessions frames are larger, in bytes. */
+  readonly heavy?: { readonly sessions: number; readonly frameBytes: number };
+  /** What the time between two displays should be. */
+  readonly displayMs?: number;
+}
+
 const frameSamples = 320;
-const frames = buildFrames();
-const lateness = new TimeSeries(2_000_000);
-let glasses: GlassesConnection[] = [];
+const frameCount = 100;
+const mask = Uint8Array.of(0x3a, 0x91, 0xc4, 0x57);
+const pcm = voiceSignal(frameCount * frameSamples);
+
+let frames: MaskedFrame[] = [];
+let heavyFrame: MaskedFrame | undefined;
+let heavySessions = 0;
+let glasses: ClientConnection[] = [];
 let closed = 0;
 let pacing: Pacing | undefined;
+let stamped = true;
 let sent = 0;
 let measuring = false;
+let lateness = new LatencyHistogram();
+let displays = 0;
+let pacingError = new LatencyHistogram();
+let displayMs = 0;
+let lastDisplayMs: number[] = [];
+let stopFloods: (() => void)[] = [];
 let begin = { atMs: 0, sent: 0, cpu: process.cpuUsage() };
 
-/** Two seconds of voice as PCM, masked once and for all. */
-function buildFrames(): MaskedFrame[] {
-  const pcm = new Uint8Array(voiceSignal(100 * frameSamples).buffer);
-  const frameBytes = frameSamples * 2;
-  return Array.from({ length: 100 }, (_, i) => {
-    const payload = pcm.subarray(i * frameBytes, (i + 1) * frameBytes);
-    return new MaskedFrame(opcodes.binary, payload, Uint8Array.of(0x3a, 0x91, 0xc4, 0x57));
-  });
+/** Two seconds of voice, masked once and for all. */
+function buildFrames(codec: "pcm" | "opus"): MaskedFrame[] {
+  const pieces = Array.from({ length: frameCount }, (_, i) =>
+    pcm.slice(i * frameSamples, (i + 1) * frameSamples),
+  );
+  if (codec === "pcm") {
+    return pieces.map((piece) => new MaskedFrame(opcodes.binary, new Uint8Array(piece.buffer), mask));
+  }
+  const encoder = createAudioEncoder({ codec: "opus" });
+  const packets = pieces.map((piece) => new MaskedFrame(opcodes.binary, encoder.encode(piece), mask));
+  encoder.close();
+  return packets;
 }
 
 function sendDue(): void {
   if (pacing === undefined) return;
-  for (;;) {
-    const now = monotonicMs();
+  const count = glasses.length;
+  for (let now = monotonicMs(); ; ) {
     const due = pacing.dueMs(sent);
-    if (due > now) break;
-    if (measuring) lateness.add(now - due);
-    const frame = frames[Math.floor(sent / glasses.length) % frames.length];
+    if (due > now) {
+      now = monotonicMs();
+      if (due > now) break;
+    }
+    if (measuring) lateness.record((now - due) * 1000);
+    const session = pacing.session(sent);
+    const turn = Math.floor(sent / count);
+    const frame = session < heavySessions ? heavyFrame : frames[turn % frames.length];
     if (frame !== undefined) {
-      frame.stamp(now);
-      glasses[pacing.session(sent)]?.send(frame.bytes);
+      if (stamped) frame.stamp(monotonicMs(), turn);
+      glasses[session]?.send(frame.bytes);
     }
     sent++;
   }
   setTimeout(sendDue, 1);
+}
+
+const displayMark = Buffer.from('"display_event"');
+
+function onFrame(session: number, opcode: number, payload: Uint8Array): void {
+  if (
+    opcode !== opcodes.text ||
+    displayMs === 0 ||
+    !Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes(displayMark)
+  )
+    return;
+  const now = monotonicMs();
+  const last = lastDisplayMs[session];
+  lastDisplayMs[session] = now;
+  if (!measuring || last === undefined) return;
+  displays++;
+  pacingError.record(Math.abs(now - last - displayMs) * 1000);
 }
 
 const commands = {
@@ -61,23 +111,55 @@ const commands = {
   connect: async (port: number, tokens: readonly string[]) => {
     closed = 0;
     sent = 0;
+    lastDisplayMs = [];
     const onClosed = () => {
       closed++;
     };
     for (let i = 0; i < tokens.length; i += 20) {
-      const some = tokens.slice(i, i + 20).map((token) => GlassesConnection.open(port, token, onClosed));
+      const some = tokens.slice(i, i + 20).map((token, j) =>
+        ClientConnection.open({
+          port,
+          path: "/glasses-ws",
+          token,
+          onClosed,
+          onFrame: (opcode, payload) => onFrame(i + j, opcode, payload),
+        }),
+      );
       glasses.push(...(await Promise.all(some)));
     }
   },
   say: (message: object) => {
     for (const one of glasses) one.sendText(message);
   },
-  startPacing: () => {
-    pacing = new Pacing(glasses.length, periodMs, monotonicMs());
+  /** The first so many read nothing any more. */
+  deafen: (count: number) => {
+    for (const one of glasses.slice(0, count)) one.goDeaf();
+  },
+  startPacing: (traffic: Traffic) => {
+    frames = buildFrames(traffic.codec);
+    stamped = traffic.codec === "pcm";
+    displayMs = traffic.displayMs ?? 0;
+    heavySessions = traffic.heavy?.sessions ?? 0;
+    heavyFrame =
+      traffic.heavy && new MaskedFrame(opcodes.binary, new Uint8Array(traffic.heavy.frameBytes), mask);
+    if (traffic.framesPerSecond === 0) return;
+    pacing = new Pacing(glasses.length, 1000 / traffic.framesPerSecond, monotonicMs());
     sendDue();
   },
+  /** Everybody sends as fast as it is taken, frames of `bytes`. */
+  startFlood: (bytes: number) => {
+    const batch = 64;
+    const one = new MaskedFrame(opcodes.binary, new Uint8Array(bytes), mask).bytes;
+    const many = Buffer.concat(Array.from({ length: batch }, () => one));
+    const onSent = () => {
+      sent += batch;
+    };
+    stopFloods = glasses.map((each) => each.flood(many, onSent));
+  },
   begin: () => {
-    lateness.clear();
+    lateness = new LatencyHistogram();
+    pacingError = new LatencyHistogram();
+    displays = 0;
     measuring = true;
     begin = { atMs: monotonicMs(), sent, cpu: process.cpuUsage() };
   },
@@ -87,17 +169,21 @@ const commands = {
     return {
       frames: sent - begin.sent,
       elapsedMs: monotonicMs() - begin.atMs,
-      lateness: lateness.summary(),
+      lateness: lateness.read().toPairs(),
       cpuMs: (cpu.user + cpu.system) / 1e3,
       closed,
+      displays,
+      pacingError: pacingError.read().toPairs(),
     };
   },
   /** Returns how many frames went out since the connecting. */
   stopPacing: () => {
     pacing = undefined;
+    for (const stop of stopFloods.splice(0)) stop();
     return sent - glasses.reduce((sum, { lost }) => sum + lost, 0);
   },
   disconnect: () => {
+    pacing = undefined;
     for (const one of glasses) one.close();
     glasses = [];
   },

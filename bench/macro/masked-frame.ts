@@ -2,8 +2,13 @@ export const opcodes = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as co
 
 /** Marks a payload that carries the time of its sending. As two samples of PCM it is as loud as can be, both ways. */
 const stampMark = 0x8000_7fff;
-/** Bytes that a stamp takes at the beginning of a payload: the mark and a time. */
-export const stampBytes = 12;
+/** Bytes that a stamp takes at the beginning of a payload: the mark, a time, and the frame's number in its session. */
+export const stampBytes = 16;
+
+export interface Stamp {
+  readonly atMs: number;
+  readonly number: number;
+}
 
 /** One WebSocket frame as a client has to send it: final, masked, with the shortest length field. */
 export class MaskedFrame {
@@ -28,10 +33,11 @@ export class MaskedFrame {
     this.#write(0, payload);
   }
 
-  /** Overwrites the beginning of the payload, which must hold `stampBytes`, with a time. */
-  stamp(atMs: number): void {
+  /** Overwrites the beginning of the payload, which must hold `stampBytes`, with a time and a number. */
+  stamp(atMs: number, number: number): void {
     stampView.setUint32(0, stampMark, true);
     stampView.setFloat64(4, atMs, true);
+    stampView.setUint32(12, number, true);
     this.#write(0, stamp);
   }
 
@@ -45,9 +51,20 @@ export class MaskedFrame {
 const stamp = new Uint8Array(stampBytes);
 const stampView = new DataView(stamp.buffer);
 
-/** The time that was put into a payload, or undefined when it does not begin with one. */
-export function readStamp(payload: Uint8Array): number | undefined {
-  if (payload.byteLength < stampBytes) return undefined;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  return view.getUint32(0, true) === stampMark ? view.getFloat64(4, true) : undefined;
+/** What was put at `at` of a payload, or undefined when there is no stamp. */
+export function readStamp(payload: Uint8Array, at = 0): Stamp | undefined {
+  if (payload.byteLength < at + stampBytes) return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset + at, stampBytes);
+  if (view.getUint32(0, true) !== stampMark) return undefined;
+  return { atMs: view.getFloat64(4, true), number: view.getUint32(12, true) };
+}
+
+/** The last stamp in a payload of PCM, wherever in it a frame began. */
+export function lastStamp(payload: Uint8Array): Stamp | undefined {
+  for (let at = (payload.byteLength - stampBytes) & ~1; at >= 0; at -= 2) {
+    if (payload[at] !== 0xff || payload[at + 1] !== 0x7f) continue;
+    const found = readStamp(payload, at);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -14,13 +14,11 @@ const headerWords = {
   sleeping: cacheLineWords,
   /** Counts the rings. Written by the main thread. */
   doorbell: 2 * cacheLineWords,
-  /** How many frames had waited less than 1, 2, 4, 8... ms. Written by the worker. */
-  lag: 3 * cacheLineWords,
+  /** Processor time of the worker and its predecessors, in ms. Written by the worker. */
+  cpuMs: 3 * cacheLineWords,
   /** One bit a slot: something new lies in its ring. Set by the main thread, fetched and cleared by the worker. */
   dirty: 4 * cacheLineWords,
 } as const;
-
-const lagBuckets = cacheLineWords;
 
 export interface ArenaLayout {
   readonly slots: number;
@@ -128,9 +126,21 @@ export class Arena {
     Atomics.store(this.#words, headerWords.busy, 0);
   }
 
-  /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker; the last bucket has the rest. */
-  lagHistogram(): number[] {
-    return Array.from(this.#words.subarray(headerWords.lag, headerWords.lag + lagBuckets), (n) => n >>> 0);
+  /** Processor time in ms of all threads that have worked here. */
+  get cpuMs(): number {
+    return Atomics.load(this.#words, headerWords.cpuMs) >>> 0;
+  }
+
+  /** Bytes that wait in the rings towards the worker: of all slots, and of the fullest. */
+  backlog(): { total: number; most: number } {
+    const sum = { total: 0, most: 0 };
+    for (const slot of this.#slots) {
+      if (slot === undefined) continue;
+      const { backlogBytes } = slot;
+      sum.total += backlogBytes;
+      sum.most = Math.max(sum.most, backlogBytes);
+    }
+    return sum;
   }
 
   // Worker
@@ -143,10 +153,9 @@ export class Arena {
     Atomics.store(this.#words, headerWords.currentSlot, index + 1);
   }
 
-  countLag(lagMs: number): void {
-    const bucket = lagMs < 1 ? 0 : Math.min(lagBuckets - 1, 32 - Math.clz32(lagMs));
-    const word = headerWords.lag + bucket;
-    this.#words[word] = ((this.#words[word] ?? 0) + 1) | 0;
+  /** Says how much processor time this worker and its predecessors have taken. */
+  setCpuMs(ms: number): void {
+    Atomics.store(this.#words, headerWords.cpuMs, ms | 0);
   }
 
   /** Fetches and clears all dirty bits, calling `found` for every slot that had one. */

@@ -2,6 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Config, SpeechAccount } from "../kernel/config.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { type StageName, StageTimes } from "../kernel/stage-times.ts";
 import { type DeathCause, SupervisedWorker } from "../kernel/supervised-worker.ts";
 import { Arena, type ArenaLayout } from "./arena.ts";
 import type {
@@ -17,6 +18,7 @@ import type { LaneListener } from "./lanes.ts";
 import { samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { OfflineEngine } from "./recogniser-commands.ts";
+import { stampAgeMs, stampOf } from "./stamp.ts";
 
 const usualFrameSamples = 20 * samplesPerMs;
 
@@ -42,6 +44,9 @@ export class AudioWorkerHost implements LaneHost {
   readonly epochMs: number;
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
+  readonly pcmToMain;
+  /** What the worker's threads measure. */
+  readonly #stages = new StageTimes();
   readonly #index: number;
   readonly #surroundings: AudioWorkerSurroundings;
   readonly #worker: SupervisedWorker;
@@ -63,6 +68,13 @@ export class AudioWorkerHost implements LaneHost {
     this.epochMs = clock.now();
     this.recents = surroundings.recents;
     this.fates = surroundings.fates;
+    this.pcmToMain = this.#mainStage("pcm_to_main");
+    metrics.probes.addWorker({
+      name: `audio-${index}`,
+      stages: this.#stages,
+      cpuMs: () => this.arena.cpuMs,
+      ringBacklog: () => this.arena.backlog(),
+    });
     this.#generations = new Int32Array(layout.slots);
     for (let slot = layout.slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     this.#worker = new SupervisedWorker({
@@ -171,6 +183,7 @@ export class AudioWorkerHost implements LaneHost {
       arena: this.arena.buffer,
       layout: this.arena.layout,
       epochMs: this.epochMs,
+      stages: this.#stages.buffer,
       opus,
       prerollMs: limits.prerollMs,
       pcmBatchMs: limits.pcmBatchMs,
@@ -218,7 +231,10 @@ export class AudioWorkerHost implements LaneHost {
         this.#cloudSpeech = report;
         this.#surroundings.onCloudSpeech(report);
         return;
-      case "lanes":
+      case "lanes": {
+        const fromMs = this.clock.now();
+        const waitedMs = stampAgeMs(stampOf(fromMs, this.epochMs), report.stamp);
+        this.#mainStage("provider_to_main").record(waitedMs * 1000);
         for (const one of report.reports) {
           // The other causes count frames; a frame's usual length makes the recogniser's samples comparable.
           if (one.kind === "lost") {
@@ -226,8 +242,17 @@ export class AudioWorkerHost implements LaneHost {
             this.#surroundings.metrics.audioLost.inc({ cause: "recogniser" }, frames);
           }
           this.#lanes[one.slot]?.receive(one);
+          // From when they came: those of one message are handed out one after the other.
+          if (one.kind === "transcript") {
+            this.#mainStage("main_to_app").record((this.clock.now() - fromMs) * 1000);
+          }
         }
+      }
     }
+  }
+
+  #mainStage(stage: StageName) {
+    return this.#surroundings.metrics.probes.stages.of(stage);
   }
 
   #onDeath(cause: DeathCause): void {

@@ -21,6 +21,8 @@ export interface AudioWorkerStart {
   readonly layout: ArenaLayout;
   /** Zero of the records' 32-bit time stamps, on the clock that all threads share. */
   readonly epochMs: number;
+  /** Memory of a `StageTimes`, for what the worker measures. */
+  readonly stages: SharedArrayBuffer;
   readonly opus: "auto" | "libopus" | "opusscript";
   readonly prerollMs: number;
   readonly pcmBatchMs: number;
@@ -133,5 +135,5 @@ export type AudioWorkerReport =
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
   | CloudSpeechReport
-  /** All that has happened since the last one, in order. */
-  | { readonly kind: "lanes"; readonly reports: readonly LaneReport[] };
+  /** All that has happened since the last one, in order, and the `stamp` of the first of it. */
+  | { readonly kind: "lanes"; readonly stamp: number; readonly reports: readonly LaneReport[] };

@@ -88,6 +88,11 @@ export class LaneSlot {
     return new RingReader(this.pcmRing);
   }
 
+  /** Bytes that wait on the way to the worker, headers included. */
+  get backlogBytes(): number {
+    return (this.#load(slotWords.ringHead) - this.#load(slotWords.ringTail)) | 0;
+  }
+
   /**
    * Serial number of the newest command about this slot. The worker leaves the ring alone until it has carried that
    * command out: messages and rings are two ways, and audio must not overtake the command that says what it is for.

@@ -41,16 +41,16 @@ export class LaneWriter {
    * Copies a frame into the ring, behind everything that waits; a large one as several records, cut between samples of PCM
    * and between frames of LC3. False: there is no room for all of it, and the bytes that are not in the ring are `missing`.
    */
-  write(frame: Uint8Array, stampMs: number): boolean {
+  write(frame: Uint8Array, stamp: number): boolean {
     const length = frame.byteLength;
-    if (this.#pending && !this.flush(stampMs)) {
+    if (this.#pending && !this.flush(stamp)) {
       this.missing(length);
       return false;
     }
     const pieceBytes = this.#pieceBytes();
-    if (length <= pieceBytes) return this.#writeAudio(frame, stampMs) || this.#misses(length);
+    if (length <= pieceBytes) return this.#writeAudio(frame, stamp) || this.#misses(length);
     for (let at = 0; at < length; at += pieceBytes) {
-      if (!this.#writeAudio(frame.subarray(at, at + pieceBytes), stampMs)) return this.#misses(length - at);
+      if (!this.#writeAudio(frame.subarray(at, at + pieceBytes), stamp)) return this.#misses(length - at);
     }
     return true;
   }
@@ -82,21 +82,21 @@ export class LaneWriter {
   }
 
   /** Writes what waits, in an order that is always right: reset, format, gap, voice. False: there is no room for all. */
-  flush(stampMs: number): boolean {
+  flush(stamp: number): boolean {
     if (this.#reset) {
-      if (!this.#mark(frameKinds.reset, stampMs)) return false;
+      if (!this.#mark(frameKinds.reset, stamp)) return false;
       this.#reset = false;
     }
     if (this.#formatChanged) {
-      if (!this.#mark(frameKinds.format, stampMs, numberPayload(formatCode(this.#format)))) return false;
+      if (!this.#mark(frameKinds.format, stamp, numberPayload(formatCode(this.#format)))) return false;
       this.#formatChanged = false;
     }
     if (this.#gapBytes > 0) {
-      if (!this.#mark(frameKinds.gap, stampMs, numberPayload(this.#gapBytes))) return false;
+      if (!this.#mark(frameKinds.gap, stamp, numberPayload(this.#gapBytes))) return false;
       this.#gapBytes = 0;
     }
     if (this.#voice !== undefined) {
-      if (!this.#mark(this.#voice ? frameKinds.voiceOn : frameKinds.voiceOff, stampMs)) return false;
+      if (!this.#mark(this.#voice ? frameKinds.voiceOn : frameKinds.voiceOff, stamp)) return false;
       this.#voice = undefined;
     }
     this.#pending = false;
@@ -116,8 +116,8 @@ export class LaneWriter {
     }
   }
 
-  #writeAudio(bytes: Uint8Array, stampMs: number): boolean {
-    return this.#writer.write(frameKinds.audio, this.#generation, stampMs, bytes);
+  #writeAudio(bytes: Uint8Array, stamp: number): boolean {
+    return this.#writer.write(frameKinds.audio, this.#generation, stamp, bytes);
   }
 
   #misses(bytes: number): false {
@@ -125,7 +125,7 @@ export class LaneWriter {
     return false;
   }
 
-  #mark(kind: number, stampMs: number, payload = noPayload): boolean {
-    return this.#writer.write(kind, this.#generation, stampMs, payload);
+  #mark(kind: number, stamp: number, payload = noPayload): boolean {
+    return this.#writer.write(kind, this.#generation, stamp, payload);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
+import type { LatencyHistogram } from "../kernel/latency-histogram.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
@@ -10,6 +11,7 @@ import type { AudioDemand, AudioLane, LaneListener } from "./lanes.ts";
 import { type RecentAudio, samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { RingReader } from "./ring.ts";
+import { stampAgeMs, stampOf } from "./stamp.ts";
 import { ToldTranscripts } from "./told-transcripts.ts";
 
 /** What became of the frames of all lanes, counted here and carried into the metrics now and then: that costs more. */
@@ -34,6 +36,8 @@ export interface LaneHost {
   readonly epochMs: number;
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
+  /** How long decoded audio was on its way back. */
+  readonly pcmToMain: LatencyHistogram;
   /** Sends to the worker, if there is one; a later one is told everything by `announce`. */
   post(command: AudioWorkerCommand): void;
   /** Decoded audio is, or is no longer, to be fetched from the lane's return ring. */
@@ -257,12 +261,15 @@ export class Lane implements AudioLane {
    * @returns whether more may be there, after at most `limit` batches.
    */
   drainPcm(limit: number, into: Uint8Array): boolean {
+    let nowStamp: number | undefined;
     for (let i = 0; i < limit; i++) {
       if (!this.#pcmReader.next()) return false;
       if (this.#pcmReader.generation !== this.#generation) {
         this.#pcmReader.drop();
         continue;
       }
+      nowStamp ??= this.#stamp();
+      this.#host.pcmToMain.record(stampAgeMs(nowStamp, this.#pcmReader.stamp) * 1000);
       const length = this.#pcmReader.take(into);
       this.#tell((listener) => listener.onPcm(into.subarray(0, length)));
     }
@@ -296,7 +303,7 @@ export class Lane implements AudioLane {
   }
 
   #stamp(): number {
-    return (this.#host.clock.now() - this.#host.epochMs) | 0;
+    return stampOf(this.#host.clock.now(), this.#host.epochMs);
   }
 
   #applyDemand(): void {

@@ -26,8 +26,6 @@ export interface AudioPoolStats {
     /** Infinity while there is no worker. */
     readonly heartbeatAgeMs: number;
     readonly restarts: number;
-    /** How many frames had waited less than 1, 2, 4... ms between the socket and the worker. */
-    readonly lagHistogram: readonly number[];
   }[];
   readonly recognisers: readonly {
     readonly restarts: number;
@@ -85,7 +83,7 @@ export class AudioPool implements AudioLanes {
     this.#options = options;
     const { config, clock, log } = options;
     const { limits } = config;
-    this.#recents = new RecentAudioPool(limits.recentAudioMs);
+    this.#recents = new RecentAudioPool(limits.recentAudioMs, limits.recentKeptMs);
     this.#relayBuffer = new Uint8Array(limits.pcmRingBytes);
     const wanted = Math.ceil(limits.maxSessions / config.audioWorkers);
     const slots = Math.min(
@@ -219,7 +217,6 @@ export class AudioPool implements AudioLanes {
         slots: host.arena.layout.slots,
         heartbeatAgeMs: host.heartbeatAgeMs,
         restarts: host.restarts,
-        lagHistogram: host.arena.lagHistogram(),
       })),
       recognisers: this.#recognisers.map((host) => ({
         restarts: host.restarts,

@@ -15,6 +15,14 @@ const skipKind = 255;
 
 const lengthMask = 0xff_ffff;
 
+/**
+ * A writer that finds its ring empty after so many bytes starts over at the beginning: as long as the reader keeps up, only
+ * so much of the ring is ever touched, so that it takes little real memory and stays in the processor's cache. Until the
+ * reader has followed, what was skipped counts as taken; so only small records do this, and not too soon.
+ */
+const rewindBytes = 32 * 1024;
+const rewindingRecordBytes = 4 * 1024;
+
 export interface RingMemory {
   /** Holds `head` and `tail`. They should lie on different cache lines (64 bytes), or the two cores fight over one. */
   readonly control: Int32Array;
@@ -46,6 +54,8 @@ function mapRing({ control, headWord, tailWord, data }: RingMemory): MappedRing 
 
 /** The writing side. Used by one thread only. */
 export class RingWriter {
+  /** Whether small records may start over at the ring's beginning. Not while many are about to follow each other. */
+  mayRewind = true;
   readonly #ring: MappedRing;
   #sequence = 0;
 
@@ -63,7 +73,7 @@ export class RingWriter {
    * @param kind 0 to 254, the caller's own.
    * @returns false when there is no room; nothing was written.
    */
-  write(kind: number, generation: number, stampMs: number, payload: Uint8Array): boolean {
+  write(kind: number, generation: number, stamp: number, payload: Uint8Array): boolean {
     const length = payload.byteLength;
     if (length > this.largestPayload) return false;
     const { control, headWord, tailWord, data, headers, size } = this.#ring;
@@ -72,7 +82,8 @@ export class RingWriter {
     const needed = recordBytes(length);
     const offset = head & (size - 1);
     const untilEnd = size - offset;
-    const skipped = needed > untilEnd ? untilEnd : 0;
+    const rewinds = used === 0 && this.mayRewind && offset >= rewindBytes && needed <= rewindingRecordBytes;
+    const skipped = needed > untilEnd || rewinds ? untilEnd : 0;
     if (used + skipped + needed > size) return false;
 
     let word = offset >> 2;
@@ -83,7 +94,7 @@ export class RingWriter {
     }
     headers[word] = length | (kind << 24);
     headers[word + 1] = generation;
-    headers[word + 2] = stampMs;
+    headers[word + 2] = stamp;
     headers[word + 3] = this.#sequence++;
     data.set(payload, (word << 2) + recordHeaderBytes);
     // Published last: whoever sees the new head sees the bytes before it.
@@ -99,7 +110,7 @@ export class RingWriter {
 export class RingReader {
   kind = 0;
   generation = 0;
-  stampMs = 0;
+  stamp = 0;
   sequence = 0;
   /** Payload bytes of the record. */
   length = 0;
@@ -135,7 +146,7 @@ export class RingReader {
     this.length = first & lengthMask;
     this.kind = first >>> 24;
     this.generation = headers[word + 1] ?? 0;
-    this.stampMs = headers[word + 2] ?? 0;
+    this.stamp = headers[word + 2] ?? 0;
     this.sequence = headers[word + 3] ?? 0;
     this.#offset = offset + recordHeaderBytes;
     this.#after = (tail + recordBytes(this.length)) | 0;

@@ -260,9 +260,12 @@ export class AppSocket implements AppPort {
       }
       return;
     }
+    const { display } = this.#context;
+    if (message.type === "display_event") display.asked();
     this.#context.contain("app_message", phase.session.userId, () =>
       phase.session.apps.receive(phase.packageName, phase.generation, message),
     );
+    display.done();
   }
 
   /** Where the app waits for the answer elsewhere than on its socket, its session sees to that. */

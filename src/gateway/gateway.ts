@@ -1,6 +1,7 @@
 import { isoTime } from "../kernel/clock.ts";
 import type { Config } from "../kernel/config.ts";
 import { Fault, type FaultCode } from "../kernel/faults.ts";
+import type { SocketQueues } from "../kernel/server-probes.ts";
 import { AppSocket } from "./app-socket.ts";
 import { checkAppToken } from "./app-token.ts";
 import { bearerToken, verifyCoreToken } from "./core-token.ts";
@@ -62,6 +63,7 @@ export class Gateway {
       log.error({ err: error }, "an error was contained");
     });
     this.#context = new SocketContext({ ...parts, limits: config.limits, heartbeat });
+    metrics.probes.watchSocketQueues(() => queuesOf(this.#open));
     const draining = () => this.#context.draining;
     this.#http = createHttpApi({ ...parts, limits: config.limits, draining });
     try {
@@ -231,6 +233,17 @@ export class Gateway {
     this.#parts.log.error({ err: error }, "a request failed");
     return Response.json({ error: "INTERNAL_ERROR", message: "Internal error" }, { status: 500 });
   }
+}
+
+function queuesOf(sockets: Iterable<GatewaySocket>): SocketQueues {
+  let total = 0;
+  let most = 0;
+  for (const { connection } of sockets) {
+    const bytes = connection?.queue.waitingBytes ?? 0;
+    total += bytes;
+    most = Math.max(most, bytes);
+  }
+  return { total, most };
 }
 
 /** To be asked for before anything is awaited: afterwards the connection may be gone. */

@@ -43,12 +43,12 @@ export class OpenSocket {
 
   /** Bytes came in. */
   heard(): void {
-    this.#life.heard(this.#parts.context.clock.now());
+    this.#life.heard();
   }
 
   /** A pong came, or a ping of the peer's own. */
   answered(): void {
-    this.#life.answered(this.#parts.context.clock.now());
+    this.#life.answered();
   }
 
   /**

@@ -6,6 +6,8 @@ import type { Limits } from "../kernel/limits.ts";
  */
 export class PeerLife {
   #heardMs: number;
+  /** Whether bytes have come in since somebody asked. */
+  #heard = false;
   #answers = false;
   #signs = 0;
 
@@ -13,15 +15,15 @@ export class PeerLife {
     this.#heardMs = nowMs;
   }
 
-  /** Bytes came in. */
-  heard(nowMs: number): void {
-    this.#heardMs = nowMs;
+  /** Bytes came in. When that was is settled at the next `isDead`: the clock is not looked at for every frame. */
+  heard(): void {
+    this.#heard = true;
     this.#signs++;
   }
 
   /** A sign came that the peer sends by itself at least as often as it is pinged: a pong, or a ping of its own. */
-  answered(nowMs: number): void {
-    this.heard(nowMs);
+  answered(): void {
+    this.heard();
     this.#answers = true;
   }
 
@@ -35,7 +37,10 @@ export class PeerLife {
     return this.#signs;
   }
 
+  /** To be asked at every heartbeat: bytes that have come since the last one count as having come just now. */
   isDead(nowMs: number, limits: Limits): boolean {
+    if (this.#heard) this.#heardMs = nowMs;
+    this.#heard = false;
     return nowMs - this.#heardMs >= (this.#answers ? limits.silenceMs : limits.longSilenceMs);
   }
 }

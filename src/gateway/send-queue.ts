@@ -57,6 +57,13 @@ export class SendQueue {
     return this.#options.socket.getBufferedAmount();
   }
 
+  /** What waits on the socket and here. */
+  get waitingBytes(): number {
+    let held = this.#audioBytes;
+    for (const { text } of this.#held.values()) held += text.length;
+    return this.queuedBytes + held;
+  }
+
   /** Sends what must arrive. Finding no room for it gives the socket up. */
   send(text: string, messageClass = "control"): SendResult {
     if (this.#closed) return this.#drop(messageClass);

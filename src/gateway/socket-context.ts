@@ -1,8 +1,10 @@
 import type { Clock } from "../kernel/clock.ts";
 import { type UserHash, userHash } from "../kernel/identity.ts";
+import type { LatencyHistogram } from "../kernel/latency-histogram.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { DisplayTimer } from "./display-timer.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -17,6 +19,11 @@ export class SocketContext {
   readonly #hashUser: UserHash;
   /** Set once the gateway drains: sockets that open later are sent away. */
   draining = false;
+  readonly socketToRing: LatencyHistogram;
+  /** For the displays that are sent while the request for them is being acted on. */
+  readonly display: DisplayTimer;
+  /** Frames of audio that have come, over all sockets. */
+  audioFrames = 0;
 
   constructor(
     parts: Pick<SocketContext, "clock" | "limits" | "log" | "metrics" | "sessions" | "heartbeat"> & {
@@ -30,6 +37,8 @@ export class SocketContext {
     this.sessions = parts.sessions;
     this.heartbeat = parts.heartbeat;
     this.#hashUser = userHash(parts.tokenSecret);
+    this.display = new DisplayTimer(parts.metrics.probes.stages.of("display_to_glasses"));
+    this.socketToRing = parts.metrics.probes.stages.of("socket_to_ring");
   }
 
   /** Runs what must not bring down a socket or the process. Returns whether it went through. */
@@ -38,10 +47,15 @@ export class SocketContext {
       run();
       return true;
     } catch (error) {
-      this.metrics.errors.inc({ where });
-      this.log.error({ user: userId && this.#hashUser(userId), where, err: error }, "an error was contained");
+      this.contained(where, userId, error);
       return false;
     }
+  }
+
+  /** Counts and logs what has been thrown and caught. */
+  contained(where: string, userId: string | undefined, error: unknown): void {
+    this.metrics.errors.inc({ where });
+    this.log.error({ user: userId && this.#hashUser(userId), where, err: error }, "an error was contained");
   }
 
   /** Counts a frame that is not acted on. `type` as the peer wrote it, for the log. */

@@ -233,9 +233,11 @@ export const limits = {
   /** What one such frame of PCM makes of batches has to fit as well. */
   pcmRingBytes: 128 * 1024,
   recentAudioMs: 10_000,
+  /** What is kept of a session's audio though all of it has been recognised: 320 KB, while somebody listens. */
+  recentKeptMs: 10_000,
   /**
    * The same where cloud providers recognise: what can be played again after they fail, and the longest that speech may be
-   * behind. 960 KB a session, while somebody listens to it.
+   * behind. Takes up to 960 KB a session, while speech is behind.
    */
   cloudRecentAudioMs: 30_000,
   /** A lane that nobody has listened to for this long lends its recent audio to others. */

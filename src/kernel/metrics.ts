@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { ServerProbes } from "./server-probes.ts";
 
 /** What has been counted since somebody read. */
 export interface Tally {
@@ -48,6 +49,8 @@ class FrequentCounter {
  */
 export class Metrics {
   readonly registry = new Registry();
+  /** Times, loads and depths, for which nothing is counted here: they are read where they arise. */
+  readonly probes = new ServerProbes(this.registry);
 
   readonly sessions = this.#gauge("browline_user_sessions", "User sessions alive");
   readonly sessionsResumed = this.#counter(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Arena } from "../../src/audio/arena.ts";
+import { recordBytes } from "../../src/audio/ring.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const layout = { slots: 100, ringBytes: 1024, pcmRingBytes: 1024 };
@@ -83,11 +84,14 @@ describe("an arena", () => {
     await woken;
   });
 
-  test("sorts waiting times into buckets of powers of two", () => {
+  test("tells how much waits in its rings, and what its workers have cost", () => {
     const arena = Arena.allocate(layout);
-    for (const lag of [0, 1, 2, 3, 4, 1_000_000]) arena.countLag(lag);
-    const histogram = arena.lagHistogram();
-    expect(histogram.slice(0, 4)).toEqual([1, 1, 2, 1]);
-    expect(histogram.at(-1)).toBe(1);
+    expect(arena.backlog()).toEqual({ total: 0, most: 0 });
+    arena.slot(1).writer().write(1, 1, 0, new Uint8Array(40));
+    const fuller = arena.slot(2).writer();
+    for (let i = 0; i < 2; i++) fuller.write(1, 1, 0, new Uint8Array(40));
+    expect(arena.backlog()).toEqual({ total: 3 * recordBytes(40), most: 2 * recordBytes(40) });
+    arena.setCpuMs(1_234.5);
+    expect(new Arena(arena.buffer, layout).cpuMs).toBe(1_234);
   });
 });

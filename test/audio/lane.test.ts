@@ -5,6 +5,7 @@ import { formatOfCode, frameKinds, numberOfPayload } from "../../src/audio/frame
 import { type FrameFates, Lane, type LaneHost } from "../../src/audio/lane.ts";
 import { RecentAudioPool } from "../../src/audio/recent-audio-pool.ts";
 import type { Transcript } from "../../src/audio/speech.ts";
+import { LatencyHistogram } from "../../src/kernel/latency-histogram.ts";
 import { limits } from "../../src/kernel/limits.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -37,6 +38,7 @@ function makeLane() {
     epochMs: clock.now(),
     recents,
     fates,
+    pcmToMain: new LatencyHistogram(),
     post: (command) => void commands.push(command),
     relay: (_, active) => void relayed.push(active),
     onListenerError: (error) => void errors.push(error),
@@ -403,6 +405,7 @@ describe("a lane", () => {
       epochMs: clock.now(),
       recents,
       fates,
+      pcmToMain: new LatencyHistogram(),
       post: () => {},
       relay: () => {},
       onListenerError: (error) => void errors.push(error),

@@ -13,7 +13,7 @@ function ends(dataBytes: number, counter = 0) {
 function exchange(dataBytes: number, counter: number, laps: number): void {
   const random = seededRandom(`ring of ${dataBytes} bytes from ${counter}`);
   const { writer, reader, intact } = ends(dataBytes, counter);
-  const inFlight: { kind: number; generation: number; stampMs: number; payload: Uint8Array }[] = [];
+  const inFlight: { kind: number; generation: number; stamp: number; payload: Uint8Array }[] = [];
   const into = new Uint8Array(dataBytes);
   let written = 0;
   let refused = 0;
@@ -22,20 +22,20 @@ function exchange(dataBytes: number, counter: number, laps: number): void {
       const record = {
         kind: random.integer(0, 254),
         generation: random.integer(-(2 ** 31), 2 ** 31 - 1),
-        stampMs: random.integer(-(2 ** 31), 2 ** 31 - 1),
+        stamp: random.integer(-(2 ** 31), 2 ** 31 - 1),
         payload: random.bytes(random.chance(0.1) ? 0 : random.integer(0, writer.largestPayload)),
       };
-      if (writer.write(record.kind, record.generation, record.stampMs, record.payload)) {
+      if (writer.write(record.kind, record.generation, record.stamp, record.payload)) {
         inFlight.push(record);
         written += recordBytes(record.payload.length);
       } else refused++;
     }
     for (let n = random.integer(0, 12); n > 0 && reader.next(); n--) {
       const expected = inFlight.shift();
-      expect({ kind: reader.kind, generation: reader.generation, stampMs: reader.stampMs }).toEqual({
+      expect({ kind: reader.kind, generation: reader.generation, stamp: reader.stamp }).toEqual({
         kind: expected?.kind ?? -1,
         generation: expected?.generation ?? -1,
-        stampMs: expected?.stampMs ?? -1,
+        stamp: expected?.stamp ?? -1,
       });
       const length = reader.take(into);
       expect(Buffer.compare(into.subarray(0, length), expected?.payload ?? new Uint8Array(1))).toBe(0);
@@ -95,7 +95,7 @@ describe("a ring in one thread", () => {
     for (let i = 0; i < 5_000; i++) writer.write(1, 1, i, new Uint8Array(20).fill(i));
     for (let i = 0; i < Math.floor(1024 / recordBytes(20)); i++) {
       expect(reader.next()).toBeTrue();
-      expect(reader.stampMs).toBe(i);
+      expect(reader.stamp).toBe(i);
       reader.drop();
     }
     expect(reader.next()).toBeFalse();
@@ -107,7 +107,7 @@ describe("a ring in one thread", () => {
     for (let i = 0; i < 4 && reader.next(); i++) reader.drop();
     const successor = new RingReader(memory);
     expect(successor.next()).toBeTrue();
-    expect(successor.stampMs).toBe(4);
+    expect(successor.stamp).toBe(4);
   });
 
   test("is only made with a size that is a power of two", () => {
@@ -146,5 +146,28 @@ describe("a ring between two threads", () => {
     expect(seen).toEqual({ read: records, bad: 0 });
     expect(refused).toBeGreaterThan(0);
     expect(ring.intact()).toBeTrue();
+  });
+
+  test("of 128 KiB stays in its first part while the reader keeps up, and uses all of it when it does not", () => {
+    const { memory, writer, reader } = ends(128 * 1024);
+    const touched = () => memory.data.findLastIndex((byte) => byte === 7);
+    const payload = new Uint8Array(640).fill(7);
+    for (let i = 0; i < 1_000; i++) {
+      expect(writer.write(1, 1, i, payload)).toBeTrue();
+      expect(reader.next()).toBeTrue();
+      expect(reader.stamp).toBe(i);
+      reader.drop();
+    }
+    expect(touched()).toBeLessThan(34 * 1024);
+    writer.mayRewind = false;
+    let held = 0;
+    while (writer.write(1, 1, held, payload)) held++;
+    expect(held * recordBytes(640)).toBeGreaterThan(126 * 1024);
+    for (let i = 0; i < held; i++) {
+      expect(reader.next()).toBeTrue();
+      expect(reader.stamp).toBe(i);
+      reader.drop();
+    }
+    expect(reader.next()).toBeFalse();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ArgumentError, matches, parseArguments, usualSessions } from "../../bench/arguments.ts";
+import { ArgumentError, matches, parseArguments } from "../../bench/arguments.ts";
 
 const names = ["micro ring: a frame of 42 B", "macro ingest: nobody listens"];
 
@@ -16,17 +16,34 @@ function complaint(...args: string[]): string {
 }
 
 describe("command line of the bench", () => {
-  test("without arguments everything runs with the usual load", () => {
-    expect(parseArguments([], names)).toEqual({ only: undefined, json: undefined, sessions: usualSessions });
+  test("without arguments the short run is meant", () => {
+    expect(parseArguments([], names)).toEqual({
+      command: "bench",
+      only: undefined,
+      full: false,
+      compare: undefined,
+      json: undefined,
+    });
   });
 
   test("values are taken with a space and with an equals sign", () => {
     const json = join(tmpdir(), "figures.json");
-    expect(parseArguments(["--only", "Ring", `--json=${json}`, "--sessions", "50"], names)).toEqual({
+    expect(parseArguments(["--only", "Ring", `--json=${json}`, "--full"], names)).toMatchObject({
       only: "Ring",
       json,
-      sessions: 50,
+      full: true,
     });
+  });
+
+  test("a profile and a soak take arguments of their own", () => {
+    expect(parseArguments(["profile", "opus", "--seconds", "9", "--heap"], names)).toEqual({
+      command: "profile",
+      what: "opus",
+      sessions: 200,
+      seconds: 9,
+      heap: true,
+    });
+    expect(parseArguments(["soak"], names)).toEqual({ command: "soak", minutes: 30 });
   });
 
   test("a part of a name, in any case, means every bench that has it", () => {
@@ -49,8 +66,11 @@ describe("command line of the bench", () => {
     [["--only", "rung"], "no bench is called rung; there are:\n  micro ring"],
     [["--json", tmpdir()], "is a folder"],
     [["--json", join(tmpdir(), "no such folder", "figures.json")], "does not exist"],
-    [["--sessions", "0"], "--sessions takes a whole number from 1 to 2000, not 0"],
-    [["--sessions", "many"], "--sessions takes a whole number"],
+    [["--compare", join(tmpdir(), "no such file")], "cannot be read"],
+    [["--compare", import.meta.path], "holds no results"],
+    [["profile", "everything"], "there is no load called everything"],
+    [["profile", "--sessions", "0"], "--sessions takes a whole number from 1 to 2000, not 0"],
+    [["soak", "--minutes", "many"], "--minutes takes a whole number"],
   ])("%p is refused with a reason", (args, reason) => {
     expect(complaint(...args)).toContain(reason);
   });

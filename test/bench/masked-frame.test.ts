@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MaskedFrame, opcodes, readStamp, stampBytes } from "../../bench/macro/masked-frame.ts";
+import { lastStamp, MaskedFrame, opcodes, readStamp, stampBytes } from "../../bench/macro/masked-frame.ts";
 
 const mask = Uint8Array.of(0x3a, 0x91, 0xc4, 0x57);
 
@@ -46,18 +46,32 @@ describe("a masked frame", () => {
     expect(Buffer.compare(arrived, payload)).toBe(0);
   });
 
-  test("carries the time that it was stamped with, and the rest of its payload unchanged", async () => {
+  test("carries the time and the number that it was stamped with, and the rest of its payload unchanged", async () => {
     const payload = bytes(640);
     const frame = new MaskedFrame(opcodes.binary, payload, mask);
-    frame.stamp(1.5);
-    frame.stamp(123_456.789);
+    frame.stamp(1.5, 1);
+    frame.stamp(123_456.789, 70_000);
     const arrived = await asReceived(frame.bytes);
-    expect(readStamp(arrived)).toBe(123_456.789);
+    expect(readStamp(arrived)).toEqual({ atMs: 123_456.789, number: 70_000 });
     expect(Buffer.compare(arrived.subarray(stampBytes), payload.subarray(stampBytes))).toBe(0);
   });
 
   test("that was not stamped has no time, nor has one that is too short", () => {
     expect(readStamp(bytes(640))).toBeUndefined();
     expect(readStamp(bytes(stampBytes - 1))).toBeUndefined();
+    expect(lastStamp(bytes(640))).toBeUndefined();
+  });
+
+  test("is found among others in a stretch of audio, wherever it begins", async () => {
+    const frame = new MaskedFrame(opcodes.binary, bytes(640), mask);
+    const frames: Uint8Array[] = [];
+    for (const number of [1, 2]) {
+      frame.stamp(number * 10, number);
+      frames.push(new Uint8Array(await asReceived(frame.bytes)));
+    }
+    const stretch = Buffer.concat([bytes(320), ...frames]);
+    expect(lastStamp(stretch)).toEqual({ atMs: 20, number: 2 });
+    // The end of the second frame's beginning is cut off: the first one counts.
+    expect(lastStamp(stretch.subarray(0, 320 + 640 + 8))).toEqual({ atMs: 10, number: 1 });
   });
 });

@@ -1,35 +1,68 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { AppHostCommands } from "../../bench/macro/app-host.ts";
 import { BenchProcess } from "../../bench/macro/control.ts";
-import type { GeneratorCommands } from "../../bench/macro/generator.ts";
-import { baseline, variants } from "../../bench/macro/rounds.ts";
-import { runTrial } from "../../bench/macro/trial.ts";
+import { Surroundings } from "../../bench/macro/surroundings.ts";
+import { runTrial, whyVoid } from "../../bench/macro/trial.ts";
+import type { TrialPlan } from "../../bench/macro/trial-plan.ts";
 
-const plan = { sessions: 3, warmupMs: 100, measuredMs: 400 };
-let generator: BenchProcess<GeneratorCommands>;
-let appHost: BenchProcess<AppHostCommands>;
+let surroundings: Surroundings;
 
 beforeAll(() => {
-  generator = new BenchProcess(new URL("../../bench/macro/generator.ts", import.meta.url));
-  appHost = new BenchProcess(new URL("../../bench/macro/app-host.ts", import.meta.url));
+  surroundings = new Surroundings();
 });
 
-afterAll(async () => {
-  await Promise.all([generator.close(), appHost.close()]);
-});
+afterAll(() => surroundings.close());
 
-test.each([baseline, ...variants])("every frame arrives: $name", async (variant) => {
-  const trial = await runTrial(variant, plan, { generator, appHost });
+const pcm = { codec: "pcm", framesPerSecond: 50 } as const;
+const common = { server: "browline", sessions: 3, traffic: pcm, warmupMs: 100, measuredMs: 400 } as const;
+const heard = { count: 1, hears: ["transcription:en-US"] };
+const plans: readonly TrialPlan[] = [
+  { ...common, name: "bare", server: "bare" },
+  { ...common, name: "elysia", server: "elysia" },
+  { ...common, name: "nobody listens" },
+  { ...common, name: "relay", apps: { count: 1, hears: ["audio_chunk"], showing: 3, displayEveryMs: 100 } },
+  { ...common, name: "opus", traffic: { ...pcm, codec: "opus" }, apps: heard },
+  { ...common, name: "single loop", server: "single loop", traffic: { ...pcm, codec: "opus" }, apps: heard },
+];
+
+test.each(plans)("every frame arrives: $name", async (plan) => {
+  const trial = await runTrial(plan, surroundings);
   expect(trial.sent).toBeGreaterThan(0);
-  expect(trial).toMatchObject({ missing: 0, lost: {} });
+  expect(trial).toMatchObject({ missing: 0, gaps: 0, lost: {} });
   expect(trial.cpuUsPerFrame).toBeGreaterThan(0);
-  expect(trial.ring === undefined).toBe(!variant.listening);
-  expect(trial.toApp === undefined).toBe(!variant.listening);
+  expect(trial.audioToApp !== undefined).toBe(plan.name === "relay");
+  expect(trial.stages.ring_to_worker !== undefined).toBe(plan.apps !== undefined);
+});
+
+test("what the speech service hears and says is timed from end to end", async () => {
+  const trial = await runTrial(
+    { ...common, name: "speech", apps: heard, speech: true, warmupMs: 1_000, measuredMs: 1_500 },
+    surroundings,
+  );
+  expect(trial.missing).toBe(0);
+  expect(trial.transcripts).toBeGreaterThan(0);
+  for (const seen of [
+    trial.audioToSpeech,
+    trial.transcriptToApp,
+    trial.stages.to_provider,
+    trial.stages.main_to_app,
+  ]) {
+    expect(seen?.count).toBeGreaterThan(0);
+  }
+});
+
+test("a trial counts for nothing when its generator was late, sent nothing or was thrown out", () => {
+  const plan = { traffic: pcm };
+  expect(whyVoid({ p99: 1 }, 0, plan)).toBeUndefined();
+  expect(whyVoid({ p99: 5.1 }, 0, plan)).toContain("5.1 ms late");
+  expect(whyVoid(undefined, 0, plan)).toContain("sent nothing");
+  expect(whyVoid({ p99: 1 }, 2, plan)).toContain("closed 2");
+  expect(whyVoid({ p99: 1 }, 2, { ...plan, deaf: 2 })).toBeUndefined();
 });
 
 test("a process that ends is noticed by whoever waits for it", async () => {
   const lonely = new BenchProcess<AppHostCommands>(new URL("../../bench/macro/app-host.ts", import.meta.url));
-  await lonely.call("app");
+  await lonely.call("acks");
   await lonely.close();
-  await expect(lonely.call("app")).rejects.toThrow("app-host.ts has ended");
+  await expect(lonely.call("acks")).rejects.toThrow("app-host.ts has ended");
 });

@@ -1,6 +1,7 @@
 /** The real server, in a process of its own that can be killed, with its time running faster if wanted. */
 import { LoadProbe } from "../../bench/macro/load-probe.ts";
 import { loadConfig } from "../../src/kernel/config.ts";
+import { Durations } from "../../src/kernel/latency-histogram.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { type RunningServer, startServer } from "../../src/main.ts";
 import { hurriedLimits } from "./chaos-time.ts";
@@ -37,8 +38,10 @@ try {
   process.on("message", (order: ServerOrder) => {
     if (order.kind === "killWorker") killWorker(server, order.worker);
     else {
-      const { lag, mainCpuMs } = probe.end();
-      say({ kind: "lag", ...lag, workedMs: mainCpuMs });
+      const { lag: buckets, mainCpuMs } = probe.end();
+      const lag = Durations.from(buckets);
+      const atMs = (share: number) => (lag.percentileUs(share) ?? 0) / 1_000;
+      say({ kind: "lag", p50: atMs(0.5), p99: atMs(0.99), max: atMs(1), workedMs: mainCpuMs });
       probe.begin();
     }
   });

@@ -13,13 +13,13 @@ self.onmessage = (event: MessageEvent<{ buffer: SharedArrayBuffer; dataBytes: nu
   const turn = (): void => {
     for (let i = 0; i < 200; i++) {
       if (!reader.next()) break;
-      const { kind, sequence, stampMs, length } = reader;
+      const { kind, sequence, stamp, length } = reader;
       reader.take(into);
       if (kind === 2) {
         self.postMessage({ read, bad });
         return;
       }
-      let right = sequence === read && stampMs === read * 7;
+      let right = sequence === read && stamp === read * 7;
       for (let at = 0; at < length && right; at++) right = into[at] === ((read * 31 + at) & 0xff);
       if (!right) bad++;
       read++;

@@ -130,7 +130,7 @@ export async function runSpeechLoad({ sessions, seconds, faultEvery, random }: S
     const wrong = () => speakers.flatMap((speaker) => speaker.problem() ?? []);
     await until("all words", () => wrong().length === 0, patienceMs).catch(() => {});
     const behindMs = performance.now() - endedAt;
-    const lag = pool.stats().workers.map(({ lagHistogram }) => lagHistogram);
+    const ringP99Us = metrics.probes.readStage("ring_to_worker").percentileUs(0.99) ?? 0;
     const { deepgram, assemblyai } = await services.report();
     const lost = await running.counted(metrics.audioLost);
     const failures = (await metrics.speechEvents.get()).values.flatMap(({ value, labels }) =>
@@ -155,8 +155,8 @@ export async function runSpeechLoad({ sessions, seconds, faultEvery, random }: S
       worstBeatMs: Math.round(worstBeatMs),
       /** How late the frames were written at worst: this process' own main loop. */
       worstLateMs,
-      /** 99 of 100 frames had waited in their ring for less than so many milliseconds. */
-      ringP99Ms: Math.max(...lag.map((histogram) => percentileMs(histogram, 0.99))),
+      /** 99 of 100 frames had waited in their ring for no more than so many milliseconds. */
+      ringP99Ms: ringP99Us / 1_000,
       /** Until the last word had come, after the last frame. */
       behindMs: Math.round(behindMs),
     };
@@ -164,15 +164,4 @@ export async function runSpeechLoad({ sessions, seconds, faultEvery, random }: S
     await pool.close();
     await services.stop();
   }
-}
-
-/** Of a histogram whose bucket `i` counts what took less than 2^i ms. */
-function percentileMs(histogram: readonly number[], share: number): number {
-  const total = histogram.reduce((sum, count) => sum + count, 0);
-  let seen = 0;
-  for (const [index, count] of histogram.entries()) {
-    seen += count;
-    if (seen >= share * total) return 2 ** index;
-  }
-  return 0;
 }

@@ -3,6 +3,8 @@ import { Arena } from "../../src/audio/arena.ts";
 import type { LaneReport } from "../../src/audio/commands.ts";
 import { formatCode, frameKinds, noPayload, numberPayload } from "../../src/audio/frame.ts";
 import { RecentAudio } from "../../src/audio/recent-audio.ts";
+import { stampOf } from "../../src/audio/stamp.ts";
+import { StageTimes } from "../../src/kernel/stage-times.ts";
 import type { AudioFormat } from "../../src/wire/audio-format.ts";
 import { CodecShelf } from "../../workers/codecs/codec-shelf.ts";
 import type { SpeechProvider, SpeechStreamOptions } from "../../workers/stt/provider.ts";
@@ -53,16 +55,17 @@ function makeLane(options: { audioLagMs?: number } = {}) {
     prerollMs: 500,
     pcmBatchMs: 20,
     audioLagMs: options.audioLagMs ?? 5_000,
-    stamp: () => context.nowMs,
+    stamp: () => stampOf(context.nowMs, 0),
+    stages: new StageTimes(),
     providers: () => [provider],
     report: (report) => void reports.push(report),
     poison: undefined,
   };
   const open = (generation: number, resumed = false) => new WorkerLane(context, 1, generation, resumed);
   const write = (generation: number, bytes: Uint8Array) =>
-    writer.write(frameKinds.audio, generation, context.nowMs, bytes);
+    writer.write(frameKinds.audio, generation, context.stamp(), bytes);
   const mark = (generation: number, kind: number, payload = noPayload) =>
-    writer.write(kind, generation, context.nowMs, payload);
+    writer.write(kind, generation, context.stamp(), payload);
   const setFormat = (generation: number, format: AudioFormat) =>
     mark(generation, frameKinds.format, numberPayload(formatCode(format)));
   const heard = (): number[] => {

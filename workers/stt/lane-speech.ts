@@ -40,6 +40,7 @@ export class LaneSpeech {
   readonly #recent: RecentAudio;
   readonly #providers: readonly SpeechProvider[];
   readonly #report: (report: LaneSpeechReport) => void;
+  readonly #onSent: (() => void) | undefined;
   readonly #streams = new Map<string, LanguageStream>();
   /** Languages that were demanded and cannot be served, with the reason. */
   readonly #unserved = new Map<string, string>();
@@ -64,12 +65,14 @@ export class LaneSpeech {
     providers: readonly SpeechProvider[],
     report: (report: LaneSpeechReport) => void,
     told: readonly ToldLanguage[] = [],
+    onSent?: () => void,
   ) {
     this.#told = new Map(told.map((one) => [one.language, one]));
     this.#laneId = laneId;
     this.#recent = recent;
     this.#providers = providers;
     this.#report = report;
+    this.#onSent = onSent;
     const { settled, written } = recent;
     if (settled > 0 && settled < written) this.#inherited = { start: settled, end: written };
   }
@@ -151,6 +154,7 @@ export class LaneSpeech {
     };
     const streamId = `${this.#laneId}/${language}/${this.#opened++}`;
     const sink = { onEvent: (event: SpeechEvent) => this.#receive(opened, event) };
+    const onSent = this.#onSent;
     const stream = provider.open(
       {
         streamId,
@@ -159,6 +163,7 @@ export class LaneSpeech {
         fromSample,
         ...(wish && { wish }),
         ...(shown && { shown }),
+        ...(onSent && { onSent }),
       },
       sink,
     );

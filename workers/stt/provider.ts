@@ -30,6 +30,8 @@ export interface SpeechStreamOptions {
   readonly shown?: { readonly startSample: number; readonly endSample: number };
   /** How to listen, where a provider can be told more than the language. */
   readonly wish?: SpeechWish;
+  /** Called when audio has been handed to a service outside: how long that took is measured elsewhere. */
+  readonly onSent?: () => void;
 }
 
 /** One listening stream of one session in one language. No call blocks or throws. */

@@ -28,6 +28,7 @@ export interface LinkStream {
   readonly clock: Clock;
   readonly recent: RecentAudio;
   readonly segments: VoiceSegments;
+  readonly onSent?: () => void;
 }
 
 export interface LinkSink {
@@ -288,6 +289,7 @@ export class CloudLink {
     const length = Math.max(copied, Math.min(this.#chunk.length, minChunkMs * samplesPerMs));
     this.#chunk.fill(0, copied, length);
     this.#connection?.write(this.#chunk.slice(0, length), cursor);
+    this.#stream.onSent?.();
     this.#cursor = cursor + copied;
     this.#sentMs = now;
     const paceMs = copied / samplesPerMs / maxReplaySpeed;

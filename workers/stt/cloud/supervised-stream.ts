@@ -192,8 +192,9 @@ export class SupervisedStream implements SpeechStream {
   }
 
   #connect(desk: VendorDesk): CloudLink {
-    const { clock, recent } = this.#options;
-    return new CloudLink(desk, { clock, recent, segments: this.segments }, this.#listening(desk), {
+    const { clock, recent, onSent } = this.#options;
+    const parts = { clock, recent, segments: this.segments, ...(onSent && { onSent }) };
+    return new CloudLink(desk, parts, this.#listening(desk), {
       onOpen: (link) => this.#onOpen(link),
       onEvent: (link, event) => this.#onEvent(link, event),
       onEnd: (link, failure) => this.#onEnd(link, failure),

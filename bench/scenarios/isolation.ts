@@ -1,0 +1,134 @@
+import { Rounds } from "../macro/rounds.ts";
+import type { InjectedFault } from "../macro/server-under-test.ts";
+import type { TrialInProgress, TrialPlan } from "../macro/trial-plan.ts";
+import { nothingFound, type Verdict } from "../outcome.ts";
+import type { BenchContext, Scenario } from "../scenario.ts";
+import { formatFigure } from "../table.ts";
+import { atMost, mustExceed, valueAtMost } from "../verdicts.ts";
+
+const saturated = "saturated workers";
+const singleLoop = "single loop, saturated";
+
+/** What the main loop owes to everybody, whatever becomes of its workers. */
+export const isolation: Scenario = {
+  name: "isolation",
+  inShortRun: false,
+  run: async (context) => {
+    const overloaded = (name: string, server: TrialPlan["server"], livez: number[]): TrialPlan => ({
+      name,
+      server,
+      // About twice what one worker decodes with opusscript.
+      sessions: 1_000,
+      traffic: { codec: "opus", framesPerSecond: 50 },
+      apps: { count: 1, hears: ["transcription:en-US"] },
+      opus: "opusscript",
+      warmupMs: 3_000,
+      measuredMs: 5_000,
+      during: (trial) => probeLivez(trial, 5_000, livez),
+    });
+    const livez: number[] = [];
+    const rounds = await Rounds.run(
+      [overloaded(saturated, "browline", livez)],
+      { count: 2, spare: 2 },
+      context,
+    );
+    const control = await Rounds.run(
+      [overloaded(singleLoop, "single loop", [])],
+      { count: 1, spare: 0 },
+      context,
+    );
+    const spin = await faulty(context, "spin", livez);
+    const crash = await faulty(context, "crash", livez);
+    const worstLivez = livez.length === 0 ? undefined : Math.max(...livez);
+    return {
+      ...nothingFound,
+      figures: rounds.figures("isolation"),
+      verdicts: [
+        atMost(
+          "5",
+          "main loop lag p99, workers saturated",
+          " ms",
+          10,
+          rounds.over(saturated, ({ lag }) => lag?.p99),
+        ),
+        ...spin.verdicts,
+        ...crash.verdicts,
+        valueAtMost("5", "/livez, worst", " ms", 50, worstLivez),
+      ],
+      controls: [
+        mustExceed(
+          "5",
+          "main loop lag p99 of a single loop under the same load",
+          " ms",
+          10,
+          control.all(singleLoop)[0]?.lag?.p99,
+        ),
+      ],
+      plots: [rounds.lagPlot("Saturated workers: main loop lag over time"), spin.plot, crash.plot],
+      tables: [
+        { title: "Saturated workers: 1,000 sessions of Opus through opusscript", text: rounds.table() },
+        ...spin.tables,
+        ...crash.tables,
+      ],
+      notes: [...rounds.voidNotes(), ...spin.notes, ...crash.notes],
+    };
+  },
+};
+
+/** One of two workers misbehaves in the middle of the measuring. */
+async function faulty(context: BenchContext, fault: InjectedFault, livez: number[]) {
+  const name = fault === "spin" ? "a spinning worker" : "a crashed worker";
+  const plan: TrialPlan = {
+    name,
+    server: "browline",
+    sessions: 200,
+    audioWorkers: 2,
+    traffic: { codec: "pcm", framesPerSecond: 50 },
+    apps: { count: 1, hears: ["audio_chunk"] },
+    warmupMs: 2_000,
+    measuredMs: 8_000,
+    during: async (trial) => {
+      await Bun.sleep(1_000);
+      await trial.server.call("inject", fault);
+      await probeLivez(trial, 6_000, livez);
+    },
+  };
+  const rounds = await Rounds.run([plan], { count: 1, spare: 2 }, context);
+  const trial = rounds.counting(name)[0];
+  const counted = Object.values(trial?.lost ?? {}).reduce((sum, count) => sum + count, 0);
+  const verdicts: Verdict[] = [
+    atMost(
+      "5",
+      `main loop lag p99, ${name}`,
+      " ms",
+      10,
+      rounds.over(name, ({ lag }) => lag?.p99),
+    ),
+    {
+      target: "5",
+      what: `losses, ${name}: all counted, and of its own sessions only`,
+      limit: "no uncounted frame, at most 100 of 200 sessions",
+      reached:
+        trial === undefined
+          ? "not known"
+          : `${trial.missing} missing, ${counted} counted, ${trial.usersWithGaps} sessions`,
+      pass: trial && trial.missing <= counted && trial.usersWithGaps <= 100,
+    },
+  ];
+  return {
+    verdicts,
+    plot: rounds.lagPlot(`${name}: main loop lag over time`),
+    tables: [{ title: `${name}, one of two, 200 sessions of PCM`, text: rounds.table() }],
+    notes: [...rounds.voidNotes(), `${name}: ${formatFigure(trial?.lag?.max)} ms of lag at the most`],
+  };
+}
+
+/** Asks for `/livez` again and again. `answerMs` gets the time of each answer. */
+async function probeLivez(trial: TrialInProgress, ms: number, answerMs: number[]): Promise<void> {
+  for (const until = performance.now() + ms; performance.now() < until; ) {
+    const from = performance.now();
+    await fetch(trial.livezUrl);
+    answerMs.push(performance.now() - from);
+    await Bun.sleep(25);
+  }
+}
