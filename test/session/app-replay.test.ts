@@ -89,3 +89,33 @@ test("what an app has not confirmed when it is lost once more, it gets on its ne
   expect(next.events.length).toBe(count - confirmed + 1);
   expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(confirmed).buttonId });
 });
+
+/** An app that is away and has missed a press, a webhook to it under way, and its own dial that comes in just then. */
+async function backWhileSummoned() {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  const { nonce } = world;
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  await world.clock.advanceAsync(world.limits.appNudgeMs);
+  expect(world.nonce).not.toBe(nonce);
+  const own = world.connectApp(session, captions, nonce);
+  world.subscribe(session, own, captions, "button_press");
+  return { world, session, own };
+}
+
+test("what an app has missed waits for the socket that a webhook asks for: the SDK leaves the other one at once", async () => {
+  const { world, session, own } = await backWhileSummoned();
+  expect(own.events).toEqual([]);
+  const asked = world.connectApp(session);
+  world.subscribe(session, asked, captions, "button_press");
+  expect(asked.events).toHaveLength(1);
+  expect(own.events).toEqual([]);
+});
+
+test("it does not wait for long, should the webhook come to nothing", async () => {
+  const { world, own } = await backWhileSummoned();
+  await world.clock.advanceAsync(world.limits.provisionalMs);
+  expect(own.events).toHaveLength(1);
+});
