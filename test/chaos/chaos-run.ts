@@ -119,6 +119,7 @@ class ChaosRun {
       judge: this.#judge,
       director,
       limits: this.#limits,
+      now: () => performance.now(),
       appIsUp: (packageName) => this.#apps.find((app) => app.packageName === packageName)?.isUp ?? true,
     });
     this.#ticker = setInterval(() => this.#tick(), 250);
