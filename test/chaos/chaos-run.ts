@@ -31,6 +31,8 @@ const backgroundApps = 4;
 const seatsEach = 2;
 const pressesPerSecond = 1;
 const sdkPackage = "com.example.chaos.sdk";
+/** The server asks for a confirmation every 250 ms; the rest is what a busy machine may take for it. */
+const duplicateMs = 2_500;
 /** What was confirmed so long ago is committed. */
 const commitMs = 500;
 /** How long a server may take after the death of its store until it commits again what came meanwhile. */
@@ -84,7 +86,7 @@ class ChaosRun {
     this.#random = randomOf(options.seed);
     this.#limits = hurriedLimits(options.speed);
     const { appGraceMs, sessionGraceMs } = this.#limits;
-    this.#rules = { duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
+    this.#rules = { duplicateMs, settledMs: 2_000, appGraceMs, sessionGraceMs };
   }
 
   async perform(): Promise<ChaosResult> {
@@ -375,6 +377,9 @@ class ChaosRun {
       "of those confirmed": sum(({ confirmed }) => confirmed),
       arrived: sum(({ arrived }) => arrived),
       duplicates: sum(({ duplicates }) => duplicates),
+      "oldest of them, ms before a loss": Math.max(
+        ...ledgers.map(({ oldestDuplicateMs }) => oldestDuplicateMs),
+      ),
       ...Object.fromEntries(
         pardons.map((pardon) => [`missing: ${pardon}`, sum(({ pardoned }) => pardoned[pardon])]),
       ),
