@@ -98,6 +98,8 @@ interface Interruption {
   readonly literals: readonly string[];
   /** Whether a new process has taken over, which has no handlers before it has answered its webhook. */
   fresh: boolean;
+  /** Whether the app is about to leave this socket for the one that a webhook asks for, and throws away what comes on it. */
+  leaving: boolean;
   cancelReplay: Stop | undefined;
 }
 
@@ -181,7 +183,7 @@ export class AppLink implements SessionApp {
     for (const text of events) this.#outbox.restore(text);
     this.#literals = literals;
     this.#gap = gap ?? kept.gap;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
     this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
     this.#rearm();
   }
@@ -270,11 +272,13 @@ export class AppLink implements SessionApp {
     const interruption = this.#interruption;
     if (interruption !== undefined) {
       interruption.fresh = rank > this.#portRank;
+      interruption.leaving = rank < this.#summons.latest && this.#summons.latestUnderWay;
       interruption.cancelReplay?.();
       // A client that never sends a list of what it hears has not changed it.
-      interruption.cancelReplay = interruption.fresh
-        ? undefined
-        : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
+      interruption.cancelReplay =
+        interruption.fresh && !interruption.leaving
+          ? undefined
+          : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
     }
     if (rank > this.#portRank) this.#process++;
     this.#port = port;
@@ -369,7 +373,7 @@ export class AppLink implements SessionApp {
     this.#outbox.rewind();
     // Lost again before its replay: what it heard at first is still what counts.
     const literals = this.#interruption?.literals ?? this.#literals;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
   }
 
   userReturned(): void {
@@ -380,7 +384,7 @@ export class AppLink implements SessionApp {
   subscribed(literals: readonly string[]): void {
     this.#literals = literals;
     const interruption = this.#interruption;
-    if (interruption === undefined || this.#port === undefined) return;
+    if (interruption === undefined || this.#port === undefined || interruption.leaving) return;
     interruption.cancelReplay?.();
     if (interruption.literals.every((literal) => literals.includes(literal))) {
       this.#replay();

@@ -136,3 +136,33 @@ test("on one socket of an app that keeps count, numbers only rise, also while it
   const [, ...numbers] = app.numbers;
   expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
 });
+
+/** An app that is away and has missed a press, a webhook to it under way, and its own dial that comes in just then. */
+async function backWhileSummoned() {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  const { nonce } = world;
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  await world.clock.advanceAsync(world.limits.appNudgeMs);
+  expect(world.nonce).not.toBe(nonce);
+  const own = world.connectApp(session, captions, nonce);
+  world.subscribe(session, own, captions, "button_press");
+  return { world, session, own };
+}
+
+test("what an app has missed waits for the socket that a webhook asks for: the SDK leaves the other one at once", async () => {
+  const { world, session, own } = await backWhileSummoned();
+  expect(own.events).toEqual([]);
+  const asked = world.connectApp(session);
+  world.subscribe(session, asked, captions, "button_press");
+  expect(asked.events).toHaveLength(1);
+  expect(own.events).toEqual([]);
+});
+
+test("it does not wait for long, should the webhook come to nothing", async () => {
+  const { world, own } = await backWhileSummoned();
+  await world.clock.advanceAsync(world.limits.provisionalMs);
+  expect(own.events).toHaveLength(1);
+});
