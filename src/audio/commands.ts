@@ -54,7 +54,7 @@ export type Fault =
 export type AudioWorkerCommand =
   | AudioWorkerStart
   /** A session begins on this slot, or goes on after its former worker has died (`resumed`). */
-  | (SlotCommand & { readonly kind: "open"; readonly resumed: boolean })
+  | (SlotCommand & { readonly kind: "open"; readonly resumed: boolean; readonly rings: SharedArrayBuffer })
   /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
   | (SlotCommand & {
       readonly kind: "demand";

@@ -187,7 +187,7 @@ export class Lane implements AudioLane {
   /** Tells a worker that knows nothing of this lane all that it needs. */
   announce(resumed: boolean): void {
     if (this.#phase.kind === "quarantined" || this.#phase.kind === "closed") return;
-    this.#command({ kind: "open", resumed });
+    this.#command({ kind: "open", resumed, rings: this.#host.arena.rings(this.slot) });
     if (this.#memory.kind === "releasing") this.#released();
     else if (this.#memory.kind === "held") this.#postDemand();
     if (this.#phase.kind === "closing" || this.#phase.kind === "silent") {

@@ -57,8 +57,6 @@ const relayMs = 5;
 const relayBudgetMs = 1;
 const relayBatchesPerTurn = 8;
 const startMs = 10_000;
-/** An arena's places are counted in 32 bits; this keeps well clear. */
-const largestArenaBytes = 3 * 1024 ** 3;
 
 /**
  * All threads of the audio side: a fixed number of audio workers with an arena each, and the recognisers, made once at the
@@ -81,17 +79,11 @@ export class AudioPool implements AudioLanes {
 
   private constructor(options: AudioPoolOptions) {
     this.#options = options;
-    const { config, clock, log } = options;
+    const { config, clock } = options;
     const { limits } = config;
     this.#recents = new RecentAudioPool(limits.recentAudioMs, limits.recentKeptMs);
     this.#relayBuffer = new Uint8Array(limits.pcmRingBytes);
-    const wanted = Math.ceil(limits.maxSessions / config.audioWorkers);
-    const slots = Math.min(
-      wanted,
-      Math.floor(largestArenaBytes / (limits.ringBytes + limits.pcmRingBytes + 1024)),
-    );
-    if (slots < wanted)
-      log.warn({ slots: slots * config.audioWorkers }, "more sessions than audio lanes are allowed");
+    const slots = Math.ceil(limits.maxSessions / config.audioWorkers);
     const surroundings: AudioWorkerSurroundings = {
       ...options,
       recents: this.#recents,

@@ -173,9 +173,10 @@ export class RecentAudio {
     const used = new Set(this.#words.subarray(tableWord, tableWord + this.#pages));
     const free: number[] = [];
     for (let place = this.#pages - 1; place >= 0; place--) if (!used.has(place)) free.push(place);
-    const last = this.written - 1;
-    const page = last >= this.#load(headerWords.first) ? Math.floor(last / pageSamples) : -1;
-    this.#writing = { page, free };
+    const last = Math.floor((this.written - 1) / pageSamples);
+    // What was written last may have been given up since.
+    const isThere = last >= 0 && this.#words[this.#entry(last)] !== noPage;
+    this.#writing = { page: isThere ? last : -1, free };
     return this.#writing;
   }
 
