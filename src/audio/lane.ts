@@ -264,7 +264,12 @@ export class Lane implements AudioLane {
       nowStamp ??= this.#stamp();
       this.#host.pcmToMain.record(stampAgeMs(nowStamp, this.#pcmReader.stamp) * 1000);
       const length = this.#pcmReader.take(into);
-      this.#tell((listener) => listener.onPcm(into.subarray(0, length)));
+      if (this.#phase.kind !== "open" && this.#phase.kind !== "closing") continue;
+      try {
+        this.#listener.onPcm(into.subarray(0, length));
+      } catch (error) {
+        this.#host.onListenerError(error);
+      }
     }
     return true;
   }

@@ -10,6 +10,7 @@ import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { OfflineEngine, RecogniserFault } from "./recogniser-commands.ts";
 import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
+import { Relays } from "./relays.ts";
 
 export interface AudioPoolOptions {
   readonly config: Config;
@@ -68,7 +69,7 @@ export class AudioPool implements AudioLanes {
   readonly #fates: FrameFates = noFates();
   readonly #workers: AudioWorkerHost[] = [];
   readonly #recognisers: RecogniserHost[] = [];
-  readonly #relays = new Set<Lane>();
+  readonly #relays = new Relays<Lane>();
   readonly #relayBuffer: Uint8Array;
   readonly #stopTick: Stop;
   #stopRelay: Stop | undefined;
@@ -276,11 +277,10 @@ export class AudioPool implements AudioLanes {
   #drainRelays(): void {
     const { clock } = this.#options;
     const untilMs = clock.now() + relayBudgetMs;
-    for (const lane of [...this.#relays]) {
-      lane.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
-      // To the end of the order: who has been served waits, and so a cut-off hits another lane each time.
-      if (this.#relays.delete(lane)) this.#relays.add(lane);
-      if (clock.now() < untilMs) continue;
+    for (let left = this.#relays.size; left > 0; left--) {
+      // Who has been served is last in the order: so a cut-off hits another lane each time.
+      this.#relays.next()?.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
+      if ((left & 7) !== 0 || clock.now() < untilMs) continue;
       // Others have a turn first, but the rest need not wait for the next tick: under load that would be a ceiling.
       if (!this.#relayContinues) {
         this.#relayContinues = true;
