@@ -37,7 +37,7 @@ async function runScenarios({ only, full }: BenchArguments & { command: "bench" 
     only === undefined ? full || inShortRun : matches(name, only),
   );
   const patience = new Patience(full ? 180_000 : 15_000);
-  const context: BenchContext = { full, surroundings: new Surroundings(), patience, say };
+  let context: BenchContext = { full, surroundings: new Surroundings(), patience, say };
   const found: NamedOutcome[] = [];
   try {
     for (const { name, run } of chosen) {
@@ -52,6 +52,9 @@ async function runScenarios({ only, full }: BenchArguments & { command: "bench" 
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
         say(`FAILED: ${problem}`);
+        // Whatever state they are in, the next scenario is to start with fresh ones.
+        await context.surroundings.close();
+        context = { ...context, surroundings: new Surroundings() };
       }
       const seconds = Math.round((performance.now() - startMs) / 1000);
       found.push({ name, seconds, outcome, ...(problem !== undefined && { problem }) });
