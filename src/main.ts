@@ -10,6 +10,7 @@ import { isOpenToOthers, loadSecrets } from "./gateway/secrets.ts";
 import { Voice } from "./gateway/voice.ts";
 import { WebhookClient } from "./gateway/webhook-client.ts";
 import { SystemClock } from "./kernel/clock.ts";
+import { commandLine } from "./kernel/command-line.ts";
 import { type Config, loadConfig, settingsTable } from "./kernel/config.ts";
 import { userHash } from "./kernel/identity.ts";
 import { createLog, type Logger } from "./kernel/log.ts";
@@ -18,6 +19,8 @@ import { Shutdown } from "./kernel/shutdown.ts";
 import { AppCircuits } from "./session/app-circuits.ts";
 import { AppRooms } from "./session/app-rooms.ts";
 import { SessionStorage } from "./session/session-storage.ts";
+import { DataLock } from "./store/data-lock.ts";
+import { StoreJournal } from "./store/journal.ts";
 import { SqliteStore } from "./store/sqlite-store.ts";
 import { closes } from "./wire/close-codes.ts";
 
@@ -45,9 +48,11 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const { host, port: mainPort, livezPort: otherPort } = config;
-  // The port that everybody knows first: with a second server on this machine it is that one which is to be named.
-  await tryListening({ host, port: mainPort, portSetting: "BROWLINE_PORT" });
-  await tryListening({ host, port: otherPort, portSetting: "BROWLINE_LIVEZ_PORT" });
+  if (!config.handover) {
+    // The port that everybody knows first: with a second server on this machine it is that one which is to be named.
+    await tryListening({ host, port: mainPort, portSetting: "BROWLINE_PORT" });
+    await tryListening({ host, port: otherPort, portSetting: "BROWLINE_LIVEZ_PORT" });
+  }
   const metrics = new Metrics();
   const clock = new SystemClock((error) => {
     metrics.errors.inc({ where: "timer" });
@@ -67,8 +72,20 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     if (isOpenToOthers(dataDir)) {
       log.warn({ dataDir }, `others on this machine can look into the data folder: chmod 700 ${dataDir}`);
     }
-    const store = await SqliteStore.open(join(config.dataDir, "browline.db"), { clock, log, metrics });
+    // Nothing of a folder that another server uses may be touched; one that is to take over has itself ready by then.
+    const startPool = async () => {
+      const started = await AudioPool.start({ config, clock, log, metrics });
+      closers.push(() => started.close());
+      return started;
+    };
+    const readyPool = config.handover ? await startPool() : undefined;
+    if (config.handover) log.info("ready to take over from the server that uses the data folder");
+    const lock = await DataLock.take(dataDir, clock, config.handover ? config.limits.handoverMs : 0);
+    closers.push(() => lock.release());
+    const store = await SqliteStore.open(join(dataDir, "browline.db"), { clock, log, metrics });
     closers.push(() => store.close());
+    const journal = new StoreJournal({ store, clock, limits: config.limits, log, metrics });
+    closers.push(() => journal.close());
     closers.push(
       metrics.probes.start(({ beganMs, lastedMs }) => {
         log.warn(
@@ -79,8 +96,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     );
     const liveness = await startLiveness({ config, clock, log, metrics });
     closers.push(() => liveness.stop());
-    const pool = await AudioPool.start({ config, clock, log, metrics });
-    closers.push(() => pool.close());
+    const pool = readyPool ?? (await startPool());
     const address = new PublicAddress(config);
     const photos = new ExpectedPhotos(clock, address, tokenSecret);
     const webhooks = new WebhookClient({
@@ -100,6 +116,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       lanes: pool,
       catalogue: store.apps,
       users: store,
+      journal,
       webhooks,
       circuits: new AppCircuits({ clock, limits: config.limits, log, metrics, webhooks }),
       rooms,
@@ -108,10 +125,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       websocketUrl: (nonce) => address.appSocketUrl(nonce),
     });
     closers.push(() => sessions.closeAll(closes.restart));
+    const resumed = sessions.resume(await store.loadSessions());
+    if (resumed > 0) log.info({ sessions: resumed }, "sessions of the former process go on");
     const health = () => ({
       speech: pool.speechStatus(),
       codecs: ["pcm", "opus", ...(pool.codecs().lc3 ? ["lc3"] : [])],
-      degraded: degradations(pool, liveness, store),
+      degraded: degradations(pool, liveness, store, journal),
     });
     const voice = new Voice({ clock, limits: config.limits, log, metrics });
     closers.push(() => voice.close());
@@ -131,6 +150,16 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       voice,
     });
     closers.push(() => gateway.close());
+    // Before all that: what is being said is heard to its end, and everything is kept for the next process.
+    closers.push(async () => {
+      gateway.admitNobody();
+      await sessions.finishSpeech();
+      await journal.flush();
+      await sessions.askReceipts();
+      await gateway.sendAway();
+      await journal.close();
+      lock.release();
+    });
     const { port } = gateway;
     const livezPort = liveness.port;
     const { url, reachesOnlyThisMachine: urlIsLocal } = address;
@@ -142,7 +171,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 }
 
 /** What does not work on this machine, a sentence each, with the remedy. */
-function degradations(pool: AudioPool, liveness: Liveness, store: SqliteStore): string[] {
+function degradations(
+  pool: AudioPool,
+  liveness: Liveness,
+  store: SqliteStore,
+  { durability }: StoreJournal,
+): string[] {
   const missing: string[] = [];
   const speech = pool.speechStatus();
   if (!speech.available) missing.push(`Speech is off: ${speech.detail}`);
@@ -153,6 +187,12 @@ function degradations(pool: AudioPool, liveness: Liveness, store: SqliteStore): 
     missing.push("LC3 audio is refused: liblc3.so.0 is missing (apt-get install liblc3-0)");
   if (!store.available)
     missing.push("The store's thread has died and is being restarted: nothing is saved meanwhile");
+  if (durability.name !== "durable") {
+    const reason = durability.name === "failing" ? durability.reason : "the disk is too slow";
+    missing.push(
+      `What must arrive is delivered without being kept first, and a crash would lose it: ${reason}`,
+    );
+  }
   if (!liveness.listens) missing.push("The liveness thread has died and is being restarted");
   return missing;
 }
@@ -200,11 +240,15 @@ async function run(): Promise<void> {
   process.on("SIGTERM", () => shutdown.signal());
   if (process.stdout.isTTY) greet(config, server);
   else logStart(config, log, server);
-  server.pool.onRecogniserChange(() => {
-    const { available, detail } = server.pool.speechStatus();
+  const { pool } = server;
+  const tellOfSpeech = () => {
+    const { available, detail } = pool.speechStatus();
     if (available) log.info({ detail }, "speech is ready");
     else log.warn({ detail }, "speech is off");
-  });
+  };
+  // What it cannot do it may have said before anybody listened.
+  if (!pool.isLoadingRecogniser && !pool.speechStatus().available) tellOfSpeech();
+  pool.onRecogniserChange(tellOfSpeech);
 }
 
 /** What `greet` says, for who reads logs instead. */
@@ -221,19 +265,18 @@ function greet(config: Config, { url, urlIsLocal, livezPort, pool }: RunningServ
   const speech = pool.recogniserStatus();
   const cloud = config.speech.filter((id) => id === "deepgram" || id === "assemblyai");
   const lines = [
-    `Browline listens on ${url} (glasses: /glasses-ws, apps: /app-ws, metrics: /metrics)`,
-    ...(urlIsLocal
-      ? [
-          "  elsewhere   apps and phones on other machines need BROWLINE_PUBLIC_URL to say how to reach this one",
-        ]
-      : []),
+    `Browline listens on ${url}`,
+    ...(urlIsLocal ? ["  elsewhere   other machines need BROWLINE_PUBLIC_URL to say how to reach it"] : []),
+    "  paths       glasses: /glasses-ws, apps: /app-ws, HTTP: /docs, /health, /metrics",
     `  liveness    port ${livezPort}, /livez`,
     `  data        ${config.dataDir}`,
     ...(cloud.length > 0 ? [`  speech      ${cloud.join(", then ")}`] : []),
     `  recogniser  ${speech.detail}`,
     `  codecs      PCM, Opus (${opus}), LC3 ${lc3 ? "(liblc3)" : "off: apt-get install liblc3-0"}`,
-    "Next: bun run apps add PACKAGE URL registers an app, bun run glasses is a pair of simulated glasses,",
-    "      bun run demo shows the whole way from a spoken word to the display.",
+    "Next, each in a terminal of its own:",
+    `  ${commandLine("captions")}`,
+    `  ${commandLine('glasses --app browline.captions --say "turn on the lights"')}`,
+    `An app of yours: ${commandLine("apps add PACKAGE URL")}. Ctrl-C ends the server.`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

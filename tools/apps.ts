@@ -2,13 +2,20 @@ import { parseArgs } from "node:util";
 import { targetProblem } from "../src/gateway/target-rule.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { sha256Hex } from "../src/kernel/identity.ts";
+import { permissions } from "../src/wire/streams.ts";
 import { withAppDatabase } from "./app-database.ts";
 import { readAppRequest } from "./app-request.ts";
 import { CommandFailure, runCommand } from "./command.ts";
 
-const usage = `usage: bun run apps add PACKAGE URL [--name NAME] [--type standard|background] [--permission PERMISSION ...] [--key KEY] [--replace]
-       bun run apps list
-       bun run apps remove PACKAGE`;
+const usage = `usage: bun run apps add PACKAGE URL [OPTION ...]   register an app, and print its API key
+       bun run apps list                        the registered apps
+       bun run apps remove PACKAGE              forget an app, and stop it where it runs
+PACKAGE is a name such as com.example.notes, URL where the app's server listens, without /webhook.
+  --name NAME              what users see (default: the package name)
+  --type TYPE              standard, one of which runs at a time, or background (default: standard)
+  --permission PERMISSION  what it may ask for; may be repeated: ${permissions.join(", ")}
+  --key KEY                an API key of yours (default: one is made)
+  --replace                register a known app anew; its former key ends`;
 
 /** `bun run apps add|list|remove`: the apps that the server in this data folder knows. */
 await runCommand(usage, () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { localUrl } from "../src/gateway/public-address.ts";
+import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
 import { registerCaptions, runningCaptions } from "./captions-registration.ts";
@@ -23,7 +24,7 @@ await runCommand(usage, async () => {
   const { url, port } = readArguments();
   const server = url ?? localUrl(config, config.port);
   if (!(await answers(server))) {
-    throw new CommandFailure(`No server answers at ${server}. Start one with: bun run start`);
+    throw new CommandFailure(`No server answers at ${server}. Start one with: ${commandLine("start")}`);
   }
   const running = await runningCaptions(config.dataDir, packageName);
   if (running !== undefined) {
@@ -49,7 +50,7 @@ await runCommand(usage, async () => {
     registerCaptions(config.dataDir, { packageName, url: app.url, apiKey });
     console.log(`${packageName} is registered at ${app.url}`);
     const at = url === undefined ? "" : ` --url ${url}`;
-    console.log(`Now: bun run glasses${at} --app ${packageName} --say "turn on the lights"`);
+    console.log(`Now: ${commandLine(`glasses${at} --app ${packageName} --say "turn on the lights"`)}`);
     await ended.promise;
   } finally {
     await app.stop();

@@ -26,7 +26,9 @@ export const usage = `usage: bun run glasses [OPTION ...]
   --app PACKAGE          start this app
   --codec pcm|opus|lc3   how sound is encoded (default: pcm)
   --wav FILE             say what a WAV file holds; may be repeated
-  --say TEXT             say a text; may be repeated`;
+  --say TEXT             say a text; may be repeated
+In a terminal: the display, the microphone and the transcripts live, with keys to press the button, look up, speak, start
+an app, change the codec, drop the connection and come back. Elsewhere: a line for each event, until all is said.`;
 
 /** The format that a codec's name stands for here: LC3 with frames of 40 bytes, 32 kbit/s. */
 export function formatNamed(codec: string): AudioFormat | undefined {

@@ -1,3 +1,4 @@
+import { commandLine } from "../src/kernel/command-line.ts";
 import { CommandFailure } from "./command.ts";
 import { type GlassesSession, say } from "./glasses-session.ts";
 
@@ -31,7 +32,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
       glasses.startApp(app);
       await orFail(
         glasses.until(() => glasses.runningApps.includes(app) || state.problem !== undefined, app, startMs),
-        `${app} does not run after ${startMs / 1000} s. Is it registered (bun run apps list), and does it answer?`,
+        `${app} does not run after ${startMs / 1000} s. Is it registered (${commandLine("apps list")}), and does it answer?`,
       );
       if (!glasses.runningApps.includes(app))
         throw new CommandFailure(`${app} does not start: ${state.problem}`);

@@ -2,11 +2,13 @@ import type { GlassesEvents } from "../src/simulator/simulated-glasses.ts";
 import { type Layout, layoutText, type View } from "../src/wire/layouts.ts";
 
 const eventsKept = 100;
-const textsKept = 100;
+const transcriptsKept = 100;
 
 interface GlassesEvent {
   readonly at: Date;
   readonly line: string;
+  /** What an app has drawn, where the event is that. */
+  readonly drawn?: { readonly packageName: string; readonly view: View; readonly text: string };
 }
 
 /** What there is to see of simulated glasses, as their events make it. */
@@ -17,18 +19,17 @@ export class GlassesState {
   codec = "pcm";
   /** What is being said, or undefined. */
   saying: string | undefined;
-  /** The words that an app hears; undefined before the first. */
-  heard: { readonly text: string; readonly isFinal: boolean } | undefined;
+  /** The words that an app hears, as far as they are final; newest last. */
+  readonly transcripts: string[] = [];
+  /** What an app has heard of a sentence that is not over, or undefined. */
+  interim: string | undefined;
   /** What the server has last said against starting an app. */
   problem: string | undefined;
   runningApps: readonly string[] = [];
   loadingApps: readonly string[] = [];
-  /** The texts that the main view has shown, newest last; a caption that grows is one text. */
-  readonly texts: string[] = [];
-  /** What happened, a line each, newest last. */
-  readonly events: GlassesEvent[] = [];
   /** Called after each change. */
   onChange: () => void = () => {};
+  readonly #events: GlassesEvent[] = [];
   readonly #views = new Map<View, Layout>();
   #total = 0;
 
@@ -42,8 +43,11 @@ export class GlassesState {
     },
     onDisplay: ({ view, layout, packageName }) => {
       this.#views.set(view, layout);
-      if (view === "main") this.#remember(layoutText(layout));
-      this.note(`${packageName} shows ${summary(layout)}${view === "main" ? "" : ` on the ${view}`}`);
+      this.#add({
+        at: new Date(),
+        line: `${packageName} shows ${summary(layout)}${view === "main" ? "" : ` on the ${view}`}`,
+        drawn: { packageName, view, text: layoutText(layout) },
+      });
     },
     onMicrophone: (on) => {
       // The order is repeated every few seconds while it stands.
@@ -62,9 +66,14 @@ export class GlassesState {
       this.note(`the server says: ${error}`);
     },
     onTranscript: ({ text, isFinal }) => {
-      this.heard = { text, isFinal };
-      if (isFinal) this.note(`the app hears ${JSON.stringify(text)}`);
-      else this.onChange();
+      this.interim = isFinal ? undefined : text;
+      if (!isFinal) {
+        this.onChange();
+        return;
+      }
+      this.transcripts.push(text);
+      if (this.transcripts.length > transcriptsKept) this.transcripts.shift();
+      this.note(`the app hears ${JSON.stringify(text)}`);
     },
     onClose: (code, reason) => {
       this.connection = "lost";
@@ -85,15 +94,17 @@ export class GlassesState {
 
   /** An event by its number since the beginning, or undefined when it is no longer kept. */
   eventNumber(number: number): GlassesEvent | undefined {
-    return this.events[number - this.#total + this.events.length];
+    return this.#events[number - this.#total + this.#events.length];
+  }
+
+  /** The events without those captions that the next one only makes longer. */
+  get events(): readonly GlassesEvent[] {
+    return this.#events.filter((event, i) => !isGrownBy(event, this.#events[i + 1]));
   }
 
   /** Adds a line to what happened. */
   note(line: string): void {
-    this.events.push({ at: new Date(), line });
-    this.#total++;
-    if (this.events.length > eventsKept) this.events.shift();
-    this.onChange();
+    this.#add({ at: new Date(), line });
   }
 
   /** To be called after a field was set. */
@@ -101,20 +112,29 @@ export class GlassesState {
     this.onChange();
   }
 
-  #remember(text: string): void {
-    const shown = text.trim();
-    if (shown === "") return;
-    const last = this.texts.at(-1);
-    if (last !== undefined && sharesBeginning(last, shown)) this.texts.pop();
-    this.texts.push(shown);
-    if (this.texts.length > textsKept) this.texts.shift();
+  #add(event: GlassesEvent): void {
+    this.#events.push(event);
+    this.#total++;
+    if (this.#events.length > eventsKept) this.#events.shift();
+    this.onChange();
   }
+}
+
+function isGrownBy({ drawn }: GlassesEvent, next: GlassesEvent | undefined): boolean {
+  const after = next?.drawn;
+  return (
+    drawn !== undefined &&
+    after !== undefined &&
+    drawn.packageName === after.packageName &&
+    drawn.view === after.view &&
+    sharesBeginning(drawn.text.trim(), after.text.trim())
+  );
 }
 
 /** Whether one text is the other with more, or fewer, or corrected last words. */
 function sharesBeginning(before: string, after: string): boolean {
-  const [a, b] = [before.split(/\s+/), after.split(/\s+/)];
-  return a[0] !== undefined && a[0] === b[0];
+  if (before === "" || after === "") return false;
+  return after.startsWith(before) || before.split(/\s+/)[0] === after.split(/\s+/)[0];
 }
 
 function summary(layout: Layout): string {

@@ -2,7 +2,8 @@ import { layoutText } from "../src/wire/layouts.ts";
 import type { GlassesState } from "./glasses-state.ts";
 
 const widestBox = 56;
-const boxLines = 7;
+const mostDisplayLines = 7;
+const fewestEvents = 2;
 
 const style = {
   bold: (text: string) => `\x1b[1m${text}\x1b[22m`,
@@ -13,50 +14,72 @@ const style = {
 };
 
 const keys = [
-  "b press  B hold  u/d look up/down  s say  a app  c codec",
-  "x drop the connection  r reconnect  q quit",
+  "b press",
+  "B hold",
+  "u/d look up/down",
+  "s say",
+  "a start/stop app",
+  "c codec",
+  "x drop connection",
+  "r reconnect",
+  "q quit",
 ];
 
 /**
- * Draws the glasses as lines of a terminal, at most `rows` of them and none wider than `columns`. `prompt` is the line that
- * is being typed, with its question.
+ * Draws the glasses as lines of a terminal, `rows` of them and none wider than `columns`. Where there is little room the
+ * keys stay, and the display gets fewer lines. `prompt` is the line that is being typed, with its question.
  */
 export function drawGlasses(
   state: GlassesState,
   prompt: string | undefined,
-  size: { readonly columns: number; readonly rows: number },
+  { columns, rows }: { readonly columns: number; readonly rows: number },
 ): string[] {
-  const head = [
-    ` ${style.bold("Browline glasses")}   ${connection(state)}   ${microphone(state)}   ${style.dim(state.codec)}${
-      state.headUp ? style.dim("   head up") : ""
-    }`,
-    "",
-    ...display(state, Math.max(1, Math.min(widestBox, size.columns - 6))),
-    "",
-    ` ${style.dim("apps")}   ${apps(state)}`,
-    ` ${style.dim("voice")}  ${state.saying === undefined ? style.dim("-") : JSON.stringify(state.saying)}`,
-    ` ${style.dim("heard")}  ${heard(state)}`,
-    "",
+  const head = ` ${style.bold("Browline glasses")}   ${connection(state)}   ${microphone(state)}   ${style.dim(
+    state.codec,
+  )}${state.headUp ? style.dim("   head up") : ""}`;
+  const facts = [
+    ...section("apps", [apps(state)]),
+    ...section("voice", [state.saying === undefined ? style.dim("-") : JSON.stringify(state.saying)]),
   ];
   const foot =
     prompt === undefined
-      ? ["", ...keys.map((line) => style.dim(` ${line}`))]
-      : ["", ` ${style.bold(prompt)}\u2588`, style.dim(" Enter: send   Esc: leave")];
-  const room = Math.max(0, size.rows - head.length - foot.length);
-  const shown = Math.min(state.texts.length, Math.ceil(room / 3));
-  const lists = [
-    ...section("shown", lastOf(state.texts, shown).map(oneLine)),
-    ...section(
-      "events",
-      lastOf(state.events, Math.max(0, room - shown)).map(
-        ({ at, line }) => `${style.dim(at.toTimeString().slice(0, 8))} ${oneLine(line)}`,
-      ),
-    ),
+      ? keyLines(columns)
+      : [` ${style.bold(prompt)}\u2588`, style.dim(" Enter: send   Esc: leave")];
+  // Beside the display: its two borders, one line of what is heard, and an empty line above and below each part.
+  const fixed = 1 + 2 + facts.length + 1 + foot.length;
+  const gap = rows >= fixed + 4 + 2 * fewestEvents ? [""] : [];
+  const displayLines = Math.max(1, Math.min(mostDisplayLines, rows - fixed - 4 * gap.length - fewestEvents));
+  const room = Math.max(1, rows - fixed + 1 - displayLines - 4 * gap.length);
+  const heard = lastOf(heardLines(state), Math.ceil(room / 3));
+  const events = lastOf(state.events, room - heard.length).map(
+    ({ at, line }) => `${style.dim(at.toTimeString().slice(0, 8))} ${oneLine(line)}`,
+  );
+  const body = [
+    head,
+    ...gap,
+    ...display(state, Math.max(1, Math.min(widestBox, columns - 6)), displayLines),
+    ...gap,
+    ...facts,
+    ...section("heard", heard),
+    ...gap,
+    ...section("events", events),
   ];
-  const padding = Array.from({ length: Math.max(0, room - lists.length) }, () => "");
-  return [...head, ...lists, ...padding, ...foot]
-    .slice(0, size.rows)
-    .map((line) => Bun.sliceAnsi(line, 0, size.columns, "…"));
+  const bodyRows = Math.max(0, rows - foot.length);
+  const padding = Array.from({ length: Math.max(0, bodyRows - body.length) }, () => "");
+  return [...body.slice(0, bodyRows), ...padding, ...foot]
+    .slice(0, rows)
+    .map((line) => Bun.sliceAnsi(line, 0, columns, "…"));
+}
+
+/** The keys in as few lines as they fit into, none of them cut in two. */
+function keyLines(columns: number): string[] {
+  const lines: string[] = [];
+  for (const key of keys) {
+    const longer = `${lines.at(-1)}  ${key}`;
+    if (lines.length > 0 && longer.length < columns) lines[lines.length - 1] = longer;
+    else lines.push(` ${key}`);
+  }
+  return lines.map(style.dim);
 }
 
 function connection(state: GlassesState): string {
@@ -79,13 +102,13 @@ function apps(state: GlassesState): string {
   return [...state.runningApps, ...starting].join("  ") || style.dim("none");
 }
 
-function heard({ heard }: GlassesState): string {
-  if (heard === undefined) return style.dim("-");
-  const text = oneLine(heard.text);
-  return heard.isFinal ? style.bold(text) : style.dim(`${text} …`);
+function heardLines({ transcripts, interim }: GlassesState): string[] {
+  const lines = transcripts.map(oneLine);
+  if (interim !== undefined) lines.push(style.dim(`${oneLine(interim)} …`));
+  return lines.length > 0 ? lines : [style.dim("-")];
 }
 
-function display(state: GlassesState, boxWidth: number): string[] {
+function display(state: GlassesState, boxWidth: number, boxLines: number): string[] {
   const layout = state.visible;
   const text = layout === undefined ? "" : layoutText(layout);
   const picture = text === "" && layout !== undefined && layout.layoutType.startsWith("bitmap");

@@ -3,6 +3,7 @@ import { readWav } from "../src/audio/wav.ts";
 import { mintCoreToken } from "../src/gateway/core-token.ts";
 import { localUrl } from "../src/gateway/public-address.ts";
 import { loadSecrets } from "../src/gateway/secrets.ts";
+import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { GlassesRefused } from "../src/simulator/glasses-refused.ts";
 import { SimulatedGlasses } from "../src/simulator/simulated-glasses.ts";
@@ -50,7 +51,7 @@ async function connect(glasses: SimulatedGlasses, url: string, args: GlassesArgu
       );
     }
     if (error.status === undefined)
-      throw new CommandFailure(`${error.message}. Start one with: bun run start`);
+      throw new CommandFailure(`${error.message}. Start one with: ${commandLine("start")}`);
     throw new CommandFailure(`${url}: ${error.message}`);
   }
 }

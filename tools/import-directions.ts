@@ -20,6 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "tools/": ["src/"],
   /** It checks a key with the very code that will use it. */
   "tools/speech-check.ts": ["src/", "workers/"],
+  /** A command of which the tests run a short version, built of what tests are built of. */
+  "tools/chaos.ts": ["src/", "test/chaos/"],
   "bench/": ["src/", "workers/"],
   "test/": ["src/", "workers/", "tools/", "bench/"],
 };

@@ -14,6 +14,7 @@ const commands = {
   bench: { script: "bench/run.ts", packages: serverPackages },
   test: { script: "tools/test.ts", packages: [...serverPackages, ...testPackages] },
   proof: { script: "tools/proof.ts", packages: [...serverPackages, ...testPackages] },
+  chaos: { script: "tools/chaos.ts", packages: serverPackages },
   check: { script: "tools/check.ts", packages: [] },
   token: { script: "tools/token.ts", packages: [] },
   apps: { script: "tools/apps.ts", packages: [] },

@@ -21,6 +21,8 @@ import { type LaneContext, WorkerLane } from "./worker-lane.ts";
 
 /** Well under the 250 ms within which a sign of life is expected. */
 const beatMs = 100;
+/** Least time between two messages about lanes. */
+const reportMs = 5;
 /** How often it is said how the cloud providers fare. */
 const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
@@ -28,11 +30,16 @@ const releaseDrainMs = 2_000;
 
 export type PostReport = (report: AudioWorkerReport) => void;
 
-/** Gathers what lanes report and sends it as one message a turn of the event loop. */
+/**
+ * Gathers what lanes report. It goes out at the end of the turn, or when the last message is some milliseconds old: with
+ * hundreds of speakers a message for each word would cost more than anything else here. A final does not wait: its audio
+ * counts as settled from then on, so nobody hears it again should this thread die.
+ */
 class Reports {
   readonly #post: PostReport;
   readonly #stamp: () => number;
   #firstStamp = 0;
+  #sentMs = 0;
   #waiting: LaneReport[] = [];
 
   constructor(post: PostReport, stamp: () => number) {
@@ -42,12 +49,18 @@ class Reports {
 
   add(report: LaneReport): void {
     this.#waiting.push(report);
-    if (this.#waiting.length > 1) return;
-    this.#firstStamp = this.#stamp();
-    setImmediate(this.#send);
+    if (this.#waiting.length === 1) this.#firstStamp = this.#stamp();
+    if (report.kind === "transcript" && report.transcript.isFinal) this.#send();
+    else if (this.#waiting.length === 1) {
+      const restMs = this.#sentMs + reportMs - performance.now();
+      if (restMs > 0) setTimeout(this.#send, restMs);
+      else setImmediate(this.#send);
+    }
   }
 
   readonly #send = (): void => {
+    if (this.#waiting.length === 0) return;
+    this.#sentMs = performance.now();
     this.#post({ kind: "lanes", stamp: this.#firstStamp, reports: this.#waiting });
     this.#waiting = [];
   };
@@ -134,7 +147,7 @@ export class AudioEngine {
         this.#context.arena.adopt(command.slot, command.rings);
         this.#lanes.set(
           command.slot,
-          new WorkerLane(this.#context, command.slot, command.generation, command.resumed),
+          new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),
         );
         break;
       case "demand":

@@ -16,7 +16,7 @@ self.onmessage = ({ data: setup }: MessageEvent<LivenessSetup>) => {
     const server = Bun.serve({
       hostname: setup.host,
       port: setup.port,
-      reusePort: false,
+      reusePort: setup.sharesPort,
       development: false,
       fetch(request) {
         switch (new URL(request.url).pathname) {

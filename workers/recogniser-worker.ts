@@ -99,16 +99,16 @@ function load(command: StartCommand): Extract<Recogniser, { readonly detail: str
 }
 
 function loadPocketsphinx(command: StartCommand): DecoderPool {
-  const library = attempt(loadLibrary, `speech is off: libpocketsphinx is not installed (${installation})`);
+  const library = attempt(loadLibrary, `libpocketsphinx is not installed (${installation})`);
   const model = attempt(
     () => findModel(command.modelDir),
-    `speech is off: there is no English model in ${command.modelDir} (${installation})`,
+    `there is no English model in ${command.modelDir} (${installation})`,
   );
   const make = (sibling: SpeechDecoder | undefined) =>
     new Decoder(library, model, sibling instanceof Decoder ? sibling : undefined);
   const pool = attempt(
     () => new DecoderPool(make, command.decoders),
-    `speech is off: the model in ${command.modelDir} cannot be loaded (${installation})`,
+    `the model in ${command.modelDir} cannot be loaded (${installation})`,
   );
   if (!pool.keepsMean) {
     const message =
@@ -133,7 +133,7 @@ function fault(error: unknown): void {
   recogniser.scheduler.close();
   recogniser = {
     kind: "unavailable",
-    detail: "speech is off: the recogniser's decoders fail again and again",
+    detail: "the recogniser's decoders fail again and again",
   };
   report({ kind: "unavailable", detail: recogniser.detail });
   for (const client of clients) {
@@ -173,7 +173,7 @@ function open(client: Client, command: Extract<StreamCommand, { kind: "open" }>)
   const { streamId } = command;
   if (client.streams.has(streamId)) return;
   if (recogniser.kind !== "listening" || client.streams.size >= maxStreams) {
-    const detail = recogniser.kind === "unavailable" ? recogniser.detail : "speech is off: too many streams";
+    const detail = recogniser.kind === "unavailable" ? recogniser.detail : "too many streams";
     post(client, { kind: "state", streamId, state: "off", detail });
     return;
   }

@@ -80,6 +80,11 @@ function carryOut(command: StoreCommand): StoreAnswer {
       reportCatalogue(database);
       return removed;
     }
+    case "commit":
+      database.commit(command.batch);
+      return undefined;
+    case "loadSessions":
+      return { kept: database.keptSessions() };
     case "flush":
       return undefined;
   }

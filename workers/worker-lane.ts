@@ -6,6 +6,7 @@ import type { SpeechWish } from "../src/audio/lanes.ts";
 import { RecentAudio, samplesPerMs } from "../src/audio/recent-audio.ts";
 import type { RingReader } from "../src/audio/ring.ts";
 import { stampAgeMs } from "../src/audio/stamp.ts";
+import type { ToldLanguage } from "../src/audio/told-transcripts.ts";
 import type { LatencyHistogram } from "../src/kernel/latency-histogram.ts";
 import type { StageTimes } from "../src/kernel/stage-times.ts";
 import type { AudioFormat } from "../src/wire/audio-format.ts";
@@ -74,9 +75,17 @@ export class WorkerLane {
   #spokenUntil = 0;
   /** Where speech began that a former worker was in the middle of. */
   #resumeFrom: number | undefined;
+  /** What a former worker has told of speech. */
+  #told: readonly ToldLanguage[];
 
-  /** @param resumed whether the session goes on after the death of its former worker. */
-  constructor(context: LaneContext, slot: number, generation: number, resumed: boolean) {
+  /** @param resumed whether the session goes on after the death of its former worker, which has `told` so much. */
+  constructor(
+    context: LaneContext,
+    slot: number,
+    generation: number,
+    resumed: boolean,
+    told: readonly ToldLanguage[] = [],
+  ) {
     this.slot = slot;
     this.generation = generation;
     this.#context = context;
@@ -90,6 +99,7 @@ export class WorkerLane {
     this.#format = formatOfCode(this.#words.format);
     this.#codec = this.#openCodec();
     if (this.#words.oddBytes) this.#codec.skipped(1);
+    this.#told = told;
     if (resumed && this.#words.speaking) this.#resumeFrom = this.#words.speechStart;
   }
 
@@ -294,16 +304,17 @@ export class WorkerLane {
     const { workerId, providers, report, stages, stamp } = this.#context;
     const { slot, generation } = this;
     const id = `${workerId}.${slot}.${generation}.${this.#speeches++}`;
+    const told = this.#told;
+    this.#told = [];
     const toProvider = stages.of("to_provider");
-    const receive = (event: LaneSpeechReport) => {
+    const onSent = () => toProvider.record(stampAgeMs(stamp(), this.#heardStamp) * 1000);
+    const tell = (event: LaneSpeechReport) => {
       if (event.kind === "transcript")
         report({ kind: "transcript", slot, generation, transcript: event.transcript });
       else if (event.kind === "state") report({ kind: "speechState", slot, generation, state: event.state });
       else report({ kind: "lost", slot, generation, samples: event.samples });
     };
-    return new LaneSpeech(id, recent, providers(), receive, () =>
-      toProvider.record(stampAgeMs(stamp(), this.#heardStamp) * 1000),
-    );
+    return new LaneSpeech(id, recent, providers(), tell, told, onSent);
   }
 
   #openDetector(recent: RecentAudio): VoiceDetector {

@@ -133,6 +133,7 @@ function displayer(): () => unknown {
     metrics: new Metrics(),
     send: (message) => (JSON.stringify(message) === "" ? "dropped" : "sent"),
     foregroundApp: () => "com.example.captions",
+    changed: ignore,
   });
   manager.glassesConnected();
   let line = 0;

@@ -201,7 +201,11 @@ export class AudioWorkerHost implements LaneHost {
   #speechSetup(): SpeechSetup {
     const { speech, deepgram, assemblyai, audioWorkers } = this.#surroundings.config;
     const share = (account: SpeechAccount | undefined) =>
-      account && { ...account, concurrency: Math.max(1, Math.floor(account.concurrency / audioWorkers)) };
+      account && {
+        ...account,
+        concurrency: Math.max(1, Math.floor(account.concurrency / audioWorkers)),
+        opensPerMinute: account.opensPerMinute / audioWorkers,
+      };
     return { order: speech, deepgram: share(deepgram), assemblyai: share(assemblyai) };
   }
 

@@ -4,6 +4,7 @@ import type { ArenaLayout } from "./arena.ts";
 import type { SpeechWish } from "./lanes.ts";
 import type { OfflineEngine } from "./recogniser-commands.ts";
 import type { SpeechState, Transcript } from "./speech.ts";
+import type { ToldLanguage } from "./told-transcripts.ts";
 
 /** What this machine can decode besides PCM. */
 export interface AudioCodecs {
@@ -53,8 +54,13 @@ export type Fault =
 
 export type AudioWorkerCommand =
   | AudioWorkerStart
-  /** A session begins on this slot, or goes on after its former worker has died (`resumed`). */
-  | (SlotCommand & { readonly kind: "open"; readonly resumed: boolean; readonly rings: SharedArrayBuffer })
+  /** A session begins on this slot, or goes on after its former worker has died (`resumed`), which has `told` so much. */
+  | (SlotCommand & {
+      readonly kind: "open";
+      readonly resumed: boolean;
+      readonly told: readonly ToldLanguage[];
+      readonly rings: SharedArrayBuffer;
+    })
   /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
   | (SlotCommand & {
       readonly kind: "demand";
@@ -109,7 +115,7 @@ export interface CloudSpeechReport {
   readonly unserved: number;
 }
 
-/** Who recognises speech, in this order, and by which accounts; their concurrency is that of one audio worker. */
+/** Who recognises speech, in this order, and by which accounts; their bounds are those of one audio worker. */
 export interface SpeechSetup {
   readonly order: readonly SpeechProviderId[];
   readonly deepgram: SpeechAccount | undefined;
@@ -130,5 +136,5 @@ export type AudioWorkerReport =
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
   | CloudSpeechReport
-  /** All that happened in one sweep, in order, and the `stamp` of the first of it. */
+  /** All that has happened since the last one, in order, and the `stamp` of the first of it. */
   | { readonly kind: "lanes"; readonly stamp: number; readonly reports: readonly LaneReport[] };

@@ -12,6 +12,7 @@ import { type RecentAudio, samplesPerMs } from "./recent-audio.ts";
 import type { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { RingReader } from "./ring.ts";
 import { stampAgeMs, stampOf } from "./stamp.ts";
+import { ToldTranscripts } from "./told-transcripts.ts";
 
 /** What became of the frames of all lanes, counted here and carried into the metrics now and then: that costs more. */
 export interface FrameFates {
@@ -81,6 +82,7 @@ export class Lane implements AudioLane {
   readonly #pcmReader: RingReader;
   readonly #closed = Promise.withResolvers<void>();
   readonly #counted: Record<LaneCounter, number>;
+  readonly #told = new ToldTranscripts();
   #phase: Phase = { kind: "open" };
   #demand: AudioDemand = nothingWanted;
   #demandText = JSON.stringify([[], false, []]);
@@ -168,6 +170,7 @@ export class Lane implements AudioLane {
         const deadlineMs = this.#host.clock.now() + drainMs;
         // The worker keeps the same deadline; the margin is for its answer.
         const stop = this.#host.clock.after(drainMs + 250, () => {
+          this.#endUtterances([]);
           this.#phase = { kind: "silent", deadlineMs };
           this.#closed.resolve();
         });
@@ -187,7 +190,9 @@ export class Lane implements AudioLane {
   /** Tells a worker that knows nothing of this lane all that it needs. */
   announce(resumed: boolean): void {
     if (this.#phase.kind === "quarantined" || this.#phase.kind === "closed") return;
-    this.#command({ kind: "open", resumed, rings: this.#host.arena.rings(this.slot) });
+    if (resumed) this.#endUtterances(this.#demand.languages);
+    const told = resumed ? this.#told.languages : [];
+    this.#command({ kind: "open", resumed, told, rings: this.#host.arena.rings(this.slot) });
     if (this.#memory.kind === "releasing") this.#released();
     else if (this.#memory.kind === "held") this.#postDemand();
     if (this.#phase.kind === "closing" || this.#phase.kind === "silent") {
@@ -207,11 +212,13 @@ export class Lane implements AudioLane {
     const phase = this.#phase;
     if (phase.kind === "closing" || phase.kind === "silent") {
       if (phase.kind === "closing") phase.stop();
+      this.#endUtterances([]);
       this.#free();
       return true;
     }
     if (phase.kind !== "open") return false;
     this.#reportVoice(false, this.#memory);
+    this.#endUtterances([]);
     const detail = "the audio of this session ended its worker repeatedly and is no longer processed";
     this.#tell((listener) => listener.onSpeechState({ state: "off", detail }));
     this.#phase = { kind: "quarantined" };
@@ -226,6 +233,7 @@ export class Lane implements AudioLane {
     if (report.generation !== this.#generation) return;
     switch (report.kind) {
       case "transcript":
+        this.#told.note(report.transcript);
         this.#tell((listener) => listener.onTranscript(report.transcript));
         return;
       case "voice":
@@ -354,6 +362,7 @@ export class Lane implements AudioLane {
       this.#phase.stop();
       while (this.#demand.pcm && this.drainPcm(64, lastWords));
     }
+    this.#endUtterances([]);
     this.#free();
   }
 
@@ -363,6 +372,11 @@ export class Lane implements AudioLane {
     this.#forgetMemory();
     this.#host.freed(this);
     this.#closed.resolve();
+  }
+
+  /** Tells the finals of utterances that nobody will end any more; the last one of `languages` still goes on. */
+  #endUtterances(languages: readonly string[]): void {
+    for (const final of this.#told.end(languages)) this.#tell((listener) => listener.onTranscript(final));
   }
 
   #reportVoice(active: boolean, memory: Memory): void {

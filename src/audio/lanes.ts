@@ -6,10 +6,12 @@ import type { SpeechState, Transcript } from "./speech.ts";
 export interface SpeechWish {
   /** BCP 47 tag. */
   readonly language: string;
-  /** Languages that may be spoken as well, as the apps named them: `en`, `es`. */
+  /** Languages that may be spoken as well (`en`, `es`), and words that are likely, as the apps named them. */
   readonly hints: readonly string[];
   /** Whether a recogniser that can find out the language may do so. */
   readonly identifyLanguage: boolean;
+  /** Somebody wants whatever language is spoken (`auto`), which the same stream is to hear if a recogniser can. */
+  readonly anyLanguage?: boolean;
 }
 
 /** What a session wants of its audio. Nothing wanted: frames are counted and let go. */

@@ -153,10 +153,15 @@ export class AudioPool implements AudioLanes {
   recogniserStatus(): RecogniserStatus {
     const known = this.#recognisers.map((host) => host.status);
     if (known.length === 0) {
-      return { available: false, detail: "speech is off: the setting BROWLINE_RECOGNISER says so" };
+      return { available: false, detail: "turned off by BROWLINE_RECOGNISER" };
     }
     const detail = known.map((status) => status.detail).join("; ");
     return { available: known.some((status) => status.available), detail };
+  }
+
+  /** Whether an offline recogniser has not said yet if it can be used. */
+  get isLoadingRecogniser(): boolean {
+    return this.#recognisers.some((host) => host.isLoading);
   }
 
   /** Whether anybody recognises speech, in the cloud or on this machine, and who. */

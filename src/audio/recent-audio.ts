@@ -180,10 +180,11 @@ export class RecentAudio {
     const used = new Set(this.#words.subarray(tableWord, tableWord + this.#pages));
     const free: number[] = [];
     for (let place = this.#pages - 1; place >= 0; place--) if (!used.has(place)) free.push(place);
-    const last = Math.floor((this.written - 1) / pageSamples);
-    // What was written last may have been given up since.
-    const isThere = last >= 0 && this.#words[this.#entry(last)] !== noPage;
-    this.#writing = { page: isThere ? last : -1, free };
+    const last = this.written - 1;
+    const page = Math.floor(last / pageSamples);
+    // Its place may have been given up, in the middle of it.
+    const goesOn = last >= this.#load(headerWords.first) && this.#words[this.#entry(page)] !== noPage;
+    this.#writing = { page: goesOn ? page : noPage, free };
     return this.#writing;
   }
 

@@ -30,6 +30,7 @@ export class RecogniserHost {
   readonly #stopped = Promise.withResolvers<void>();
   #heartbeat = newHeartbeat();
   #status: RecogniserStatus;
+  #isLoading = true;
   #closing: Promise<void> | undefined;
 
   constructor(options: RecogniserHostOptions) {
@@ -62,6 +63,11 @@ export class RecogniserHost {
 
   get status(): RecogniserStatus {
     return this.#status;
+  }
+
+  /** Whether it has not said yet if it can be used. */
+  get isLoading(): boolean {
+    return this.#isLoading;
   }
 
   get restarts(): number {
@@ -144,6 +150,7 @@ export class RecogniserHost {
 
   #setStatus(status: RecogniserStatus): void {
     this.#status = status;
+    this.#isLoading = false;
     this.#options.onChange();
   }
 }

@@ -20,9 +20,13 @@ export interface Transcript {
   /** Place on the session's audio clock; never runs backwards within a session. */
   readonly startMs: number;
   readonly endMs: number;
+  /**
+   * End of the last word, where the provider tells: `endMs` lies further on when an earlier interim had more words. The
+   * words themselves stay in the worker: nobody here asks for them, and they would cost more than all the rest.
+   */
+  readonly lastWordMs?: number;
   /** 0 to 1. */
   readonly confidence?: number;
-  readonly words?: readonly Word[];
   /** Tells the speakers of a session apart, where the provider does. */
   readonly speaker?: string;
   /** BCP 47 tag of the language that was heard, where the provider tells. */

@@ -3,6 +3,7 @@ import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
 import { TokenBucket } from "../kernel/token-bucket.ts";
+import type { NumberedMessage } from "../session/numbered-message.ts";
 import type { AppPort, MessageClass, SendResult } from "../session/ports.ts";
 import { type AppMessage, parseAppMessage, type ToApp } from "../wire/apps.ts";
 import { answerToBadRequest } from "../wire/bad-requests.ts";
@@ -128,14 +129,31 @@ export class AppSocket implements AppPort {
     return this.#state.name === "open" ? this.#state.connection.queue.queuedBytes : 0;
   }
 
-  send(message: ToApp, messageClass: MessageClass): SendResult {
-    const { clock, metrics, limits } = this.#context;
+  /** A pong, with what the ping had said. */
+  ponged(payload: string): void {
+    const state = this.#state;
+    if (state.name !== "open") return;
+    state.connection.answered();
+    const seq = Number(payload);
+    const { phase } = state;
+    if (phase.name !== "accepted" || !Number.isSafeInteger(seq)) return;
+    this.#context.contain("app_receipt", phase.session.userId, () =>
+      phase.session.apps.confirmed(phase.packageName, phase.generation, seq),
+    );
+  }
+
+  askReceipt(seq: number): void {
+    this.connection?.askReceipt(seq);
+  }
+
+  send(numbered: NumberedMessage, messageClass: MessageClass): SendResult {
+    const { metrics, limits } = this.#context;
     if (this.#state.name !== "open") {
       metrics.messagesDropped.inc({ side: "app", class: messageClass });
       return "dropped";
     }
     metrics.messagesOut.inc({ side: "app" });
-    const text = JSON.stringify({ ...message, timestamp: isoTime(clock) });
+    const { message, text } = numbered;
     const { queue } = this.#state.connection;
     if (message.type !== "data_stream") return queue.send(text, messageClass);
     if (messageClass === "interim") {
@@ -165,13 +183,13 @@ export class AppSocket implements AppPort {
   #isReadable(frame: string): boolean {
     const { appFrameBytes } = this.#context.limits;
     const tooMany = () => {
-      this.send(refusalError("TOO_MANY_REQUESTS", "This app sends too many messages"), "control");
+      this.#say(refusalError("TOO_MANY_REQUESTS", "This app sends too many messages"));
     };
     if (!this.#rate.admits(frame, tooMany)) return false;
     if (!exceedsBytes(frame, appFrameBytes) || isDisplay(frame)) return true;
     this.#context.reject("app", "oversized");
     const problem = `Only a display may have more than ${appFrameBytes} bytes`;
-    this.send(refusalError("BAD_REQUEST", problem), "control");
+    this.#say(refusalError("BAD_REQUEST", problem));
     return false;
   }
 
@@ -201,10 +219,13 @@ export class AppSocket implements AppPort {
     }
   }
 
-  #enter(state: Open, { sessionId, packageName, apiKey, userId }: AppCredentials): Fault | undefined {
+  #enter(
+    state: Open,
+    { sessionId, packageName, apiKey, userId, lastSeq }: AppCredentials,
+  ): Fault | undefined {
     const session = this.#findSession(sessionId, packageName, userId);
     if (session === undefined) return new Fault("SESSION_NOT_FOUND");
-    const accepted = session.apps.accept(packageName, apiKey, this.#nonce, this);
+    const accepted = session.apps.accept(packageName, apiKey, this.#nonce, this, lastSeq);
     if ("fault" in accepted) return accepted.fault;
     if ("close" in accepted) {
       this.#hangUp(accepted.close, "duplicate");
@@ -235,10 +256,7 @@ export class AppSocket implements AppPort {
     if ("packageName" in message && message.packageName !== phase.packageName) {
       this.#context.reject("app", "forged", message.type);
       if (this.#forgeryAnswers.take(this.#context.clock.now())) {
-        this.send(
-          refusalError("PERMISSION_DENIED", "The message names another app as its sender"),
-          "control",
-        );
+        this.#say(refusalError("PERMISSION_DENIED", "The message names another app as its sender"));
       }
       return;
     }
@@ -257,11 +275,23 @@ export class AppSocket implements AppPort {
     this.#context.contain("app_message", session.userId, () => {
       answered = session.apps.receiveBad(packageName, generation, type, frame, problem);
     });
-    if (!answered) this.send(answerToBadRequest(type, frame, problem, packageName), "control");
+    if (!answered) this.#say(answerToBadRequest(type, frame, problem, packageName));
   }
 
   #answer(state: Open, fault: Fault): void {
-    const message: ToApp = { type: "tpa_connection_error", code: fault.code, message: fault.message };
+    this.#write(state, { type: "tpa_connection_error", code: fault.code, message: fault.message });
+  }
+
+  /** What the socket itself has to say, under a number once its app is known. */
+  #say(message: ToApp): void {
+    const state = this.#state;
+    if (state.name !== "open") return;
+    const { phase } = state;
+    if (phase.name === "accepted") phase.session.apps.tell(phase.packageName, phase.generation, message);
+    else this.#write(state, message);
+  }
+
+  #write(state: Open, message: ToApp): void {
     state.connection.queue.send(JSON.stringify({ ...message, timestamp: isoTime(this.#context.clock) }));
   }
 

@@ -8,6 +8,8 @@ export interface AppCredentials {
   readonly apiKey: string;
   /** Where the app named its user besides the session id. */
   readonly userId?: string;
+  /** The highest number that the app has got, if it keeps count. */
+  readonly lastSeq?: number | undefined;
 }
 
 export type AppTokenCheck =
@@ -18,7 +20,8 @@ export type AppTokenCheck =
 
 /**
  * Reads the optional upgrade headers of an app: `Authorization: Bearer` with a token signed with the server's own secret
- * that holds `packageName` and `apiKey`, besides `x-user-id` and `x-session-id`. Never rejects.
+ * that holds `packageName` and `apiKey`, besides `x-user-id`, `x-session-id` and, where the app keeps count, `x-last-seq`.
+ * Never rejects.
  */
 export async function checkAppToken(secret: string, headers: Headers): Promise<AppTokenCheck> {
   if (!headers.has("authorization")) return { kind: "absent" };
@@ -31,5 +34,7 @@ export async function checkAppToken(secret: string, headers: Headers): Promise<A
   const userId = headers.get("x-user-id");
   const sessionId = headers.get("x-session-id");
   if (!userId || !sessionId) return { kind: "invalid", code: "MISSING_HEADERS" };
-  return { kind: "valid", credentials: { sessionId, packageName, apiKey, userId } };
+  const lastSeq = Number(headers.get("x-last-seq") ?? Number.NaN);
+  const counted = Number.isSafeInteger(lastSeq) && lastSeq >= 0 ? { lastSeq } : {};
+  return { kind: "valid", credentials: { sessionId, packageName, apiKey, userId, ...counted } };
 }

@@ -40,6 +40,7 @@ export class ExpectedPhotos {
 
   /**
    * Waits for a picture.
+   * @param formerUrl an upload address that a former process has signed for it, which stays good.
    * @returns its upload address, and the end of the waiting, which may be called twice.
    */
   add(
@@ -47,8 +48,11 @@ export class ExpectedPhotos {
     requestId: string,
     untilMs: number,
     onNews: (news: PhotoNews) => void,
+    formerUrl?: string,
   ): { uploadUrl: string; close: () => void } {
-    const id = `${randomBytes(12).toString("base64url")}.${Math.ceil(untilMs).toString(36)}`;
+    const id =
+      this.#signedId(formerUrl) ??
+      `${randomBytes(12).toString("base64url")}.${Math.ceil(untilMs).toString(36)}`;
     const key = requestKey(userId, requestId);
     const abort = new AbortController();
     const expectation: PhotoExpectation = {
@@ -74,17 +78,23 @@ export class ExpectedPhotos {
 
   /** The picture that an upload address is meant for. */
   byToken(token: string): UploadAddressCheck {
-    const cut = token.lastIndexOf(".");
-    const id = token.slice(0, Math.max(0, cut));
-    const given = Buffer.from(token.slice(cut + 1));
-    const right = Buffer.from(this.#sign(id));
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return "forged";
-    return this.#byId.get(id) ?? "over";
+    const id = this.#signedId(token);
+    return id === undefined ? "forged" : (this.#byId.get(id) ?? "over");
   }
 
   /** The picture that a user's client means by the id of its request. */
   byRequest(userId: string, requestId: string): PhotoExpectation | undefined {
     return this.#byRequest.get(requestKey(userId, requestId));
+  }
+
+  /** The id in a token, or in an address that ends with one; undefined unless this server has signed it. */
+  #signedId(token = ""): string | undefined {
+    const last = token.slice(token.lastIndexOf("/") + 1);
+    const cut = last.lastIndexOf(".");
+    const id = last.slice(0, Math.max(0, cut));
+    const given = Buffer.from(last.slice(cut + 1));
+    const right = Buffer.from(this.#sign(id));
+    return given.length === right.length && timingSafeEqual(given, right) ? id : undefined;
   }
 
   #sign(id: string): string {

@@ -19,7 +19,7 @@ type GatewaySocket = GlassesSocket | AppSocket;
 type Server = Bun.Server<GatewaySocket>;
 
 export interface GatewayParts extends Omit<HttpApiParts, "draining" | "limits"> {
-  readonly config: Pick<Config, "host" | "port" | "tls" | "limits" | "targets" | "metrics">;
+  readonly config: Pick<Config, "host" | "port" | "tls" | "limits" | "targets" | "metrics" | "handover">;
   /** Told the port that the gateway listens on. */
   readonly address: PublicAddress;
 }
@@ -47,6 +47,7 @@ export class Gateway {
   readonly #http: (request: Request, peer: string) => Promise<Response>;
   readonly #server: Server;
   readonly #open = new Set<GatewaySocket>();
+  #sending: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -79,20 +80,42 @@ export class Gateway {
     return this.#server.port ?? this.#parts.config.port;
   }
 
+  /** Lets nobody in any more, and says so at `/health`. Who is in stays. Safe to call twice. */
+  admitNobody(): void {
+    this.#context.draining = true;
+  }
+
   /**
-   * Lets nobody in any more, closes every socket so that its client dials again, gives them a moment to hear it and stops
-   * to listen. Sessions are not touched. Safe to call twice.
+   * Lets nobody in any more and closes every socket so that its client dials again: in groups, so that they do not all do
+   * so in the same instant. Sessions are not touched. Safe to call twice.
    */
+  sendAway(): Promise<void> {
+    this.admitNobody();
+    this.#sending ??= this.#sendAll();
+    return this.#sending;
+  }
+
+  /** Sends everybody away, gives them a moment to hear it, and stops to listen. Safe to call twice. */
   close(): Promise<void> {
-    this.#closing ??= this.#drain();
+    this.#closing ??= this.#stop();
     return this.#closing;
   }
 
-  async #drain(): Promise<void> {
-    this.#context.draining = true;
-    // First of all, since stopping the server closes sockets with 1001, which ends app sessions for good.
-    for (const socket of [...this.#open]) socket.drain();
+  async #sendAll(): Promise<void> {
+    const { clock, config } = this.#parts;
+    const { drainGroup, drainGroupMs } = config.limits;
+    const sockets = [...this.#open];
+    const size = Math.max(drainGroup, Math.ceil(sockets.length / 10));
+    for (let i = 0; i < sockets.length; i += size) {
+      if (i > 0) await new Promise<void>((resolve) => clock.after(drainGroupMs, resolve));
+      for (const socket of sockets.slice(i, i + size)) socket.drain();
+    }
     this.#context.heartbeat.stop();
+  }
+
+  async #stop(): Promise<void> {
+    // First of all, since stopping the server closes sockets with 1001, which ends app sessions for good.
+    await this.sendAway();
     const { clock, config } = this.#parts;
     let stopTimer = () => {};
     const deadline = new Promise<void>((resolve) => {
@@ -109,7 +132,8 @@ export class Gateway {
     return Bun.serve<GatewaySocket>({
       hostname: config.host,
       port: config.port,
-      reusePort: false,
+      // Otherwise a second server would silently share the port of the first.
+      reusePort: config.handover,
       development: false,
       idleTimeout: requestSeconds,
       maxRequestBodySize: config.limits.httpBodyBytes,
@@ -130,8 +154,8 @@ export class Gateway {
         message(ws, frame) {
           ws.data.received(frame);
         },
-        pong(ws) {
-          ws.data.connection?.answered();
+        pong(ws, payload) {
+          ws.data.ponged(payload.toString("latin1"));
         },
         drain(ws) {
           ws.data.connection?.queue.drained();

@@ -83,6 +83,11 @@ export class GlassesSocket implements GlassesPort {
     return this.#state.name === "open" ? this.#state.connection : undefined;
   }
 
+  /** A pong. What it says is of no interest here: phones confirm nothing. */
+  ponged(): void {
+    this.connection?.answered();
+  }
+
   send(message: ToGlasses): SendResult {
     const { clock, metrics } = this.#context;
     if (this.#state.name !== "open") {

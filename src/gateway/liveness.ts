@@ -24,7 +24,7 @@ const heartbeatMs = 100;
  * @throws Error with one line for the operator when its port cannot be had.
  */
 export async function startLiveness(parts: {
-  readonly config: Pick<Config, "host" | "livezPort" | "limits">;
+  readonly config: Pick<Config, "host" | "livezPort" | "handover" | "limits">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -73,6 +73,7 @@ export async function startLiveness(parts: {
       thread.postMessage({
         host,
         port: port ?? config.livezPort,
+        sharesPort: config.handover,
         heartbeat,
         stallMs: config.limits.stallMs,
         logsStalls: log.isLevelEnabled("warn"),

@@ -23,6 +23,8 @@ export class OpenSocket {
   readonly #stopBeat: Stop;
   readonly #probes = new Set<Stop>();
   #beats = 0;
+  /** What the peer is asked to confirm; with every beat once more, since a proxy may have swallowed the pong. */
+  #receipt: number | undefined;
   #open = true;
 
   constructor(parts: OpenSocketParts) {
@@ -69,6 +71,13 @@ export class OpenSocket {
     arm(limits.probeAnswerMs, () => arm(0, onSilent));
   }
 
+  /** Asks the peer to send this number back, behind everything that was sent before: pings and pongs keep their order. */
+  askReceipt(seq: number): void {
+    if (!this.#open) return;
+    this.#receipt = seq;
+    this.#parts.socket.ping(String(seq));
+  }
+
   /** Ends the connection from this side. Without a close code it is cut: a dead peer reads none. Safe to call twice. */
   hangUp(close: Close | undefined, cause: string): void {
     if (!this.#open) return;
@@ -103,6 +112,6 @@ export class OpenSocket {
 
   #beat(nowMs: number): void {
     if (this.#life.isDead(nowMs, this.#parts.context.limits)) this.hangUp(undefined, "silent");
-    else this.#parts.socket.ping(String(++this.#beats));
+    else this.#parts.socket.ping(String(this.#receipt ?? ++this.#beats));
   }
 }

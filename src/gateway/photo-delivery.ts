@@ -53,8 +53,9 @@ export class HttpPhotoDelivery implements PhotoDelivery {
     requestId: string,
     untilMs: number,
     onNews: (news: PhotoNews) => void,
+    formerUrl?: string,
   ): ExpectedPhoto {
-    return this.#parts.expected.add(userId, requestId, untilMs, onNews);
+    return this.#parts.expected.add(userId, requestId, untilMs, onNews, formerUrl);
   }
 
   async deliver(
@@ -82,13 +83,14 @@ export class HttpPhotoDelivery implements PhotoDelivery {
     }
   }
 
-  fail(app: AppRecord, requestId: string, { code, message }: PhotoFailure): Promise<PhotoOutcome> {
+  fail(app: AppRecord, requestId: string, { code, message, hop }: PhotoFailure): Promise<PhotoOutcome> {
     const error = {
       requestId,
       type: "photo_error",
       success: false,
       errorCode: code,
       errorMessage: message,
+      hop,
     };
     return this.#post(app, requestId, this.#parts.config.limits.photoErrorMs, () => ({
       headers: { "content-type": "application/json" },

@@ -7,7 +7,8 @@ import type { AppUser } from "../session/app-rooms.ts";
 import type { SessionApp } from "../session/manager.ts";
 import type { AppPort, GlassesPort } from "../session/ports.ts";
 import type { UserSession } from "../session/user-session.ts";
-import type { AppMessage, StopReason } from "../wire/apps.ts";
+import type { AppRecord } from "../store/store.ts";
+import type { AppMessage, StopReason, ToApp } from "../wire/apps.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot } from "../wire/glasses.ts";
@@ -46,6 +47,8 @@ export interface ApiSessions extends Sessions {
   all(): Iterable<ApiSession>;
   /** Everybody for whom an app runs or is expected back, longest first. */
   usersOf(packageName: string): readonly AppUser[];
+  /** Whether an app's server is known to be down. */
+  isServerDown(app: AppRecord): boolean;
 }
 
 /** A session as HTTP sees it: what the sockets need, and the managers that phones report to. */
@@ -70,6 +73,8 @@ export interface ApiSessionApps extends SessionApps {
   stop(packageName: string, reason?: StopReason): boolean;
   /** What the apps have heard since the session began, for operators. */
   readonly history: Pick<UserSession["apps"]["history"], "all">;
+  /** What every app is about, by package: what runs is RESURRECTING while the glasses are away. */
+  readonly states: UserSession["apps"]["states"];
   /** The address that an app's socket comes from; undefined while it has none. */
   peerOf(packageName: string): string | undefined;
   /** An app that runs or is expected back. */
@@ -91,6 +96,7 @@ export interface SessionApps {
     apiKey: string,
     nonce: string | undefined,
     port: AppPort,
+    lastSeq?: number,
   ): { readonly generation: number } | { readonly fault: Fault } | { readonly close: Close };
   receive(packageName: string, generation: number, message: AppMessage): void;
   /** A request of a known type that could not be read. Returns whether it was answered. */
@@ -102,4 +108,8 @@ export interface SessionApps {
     problem: string,
   ): boolean;
   closed(packageName: string, generation: number): void;
+  /** A message of the gateway's own to the app's socket, if that is still the current one. */
+  tell(packageName: string, generation: number, message: ToApp): void;
+  /** Everything that the app was sent up to this number has come. */
+  confirmed(packageName: string, generation: number, seq: number): void;
 }

@@ -8,15 +8,22 @@ export type SpeechProviderId = (typeof speechProviderIds)[number];
 
 /** An account with a cloud provider of speech. */
 export interface SpeechAccount {
-  /** Undefined: the service is one of the operator's own that asks for none. */
+  /** Undefined: there is a `tokenUrl`, or the service is one of the operator's own that asks for nothing. */
   readonly key: string | undefined;
+  /** Gives a temporary token for each connection, instead of the key. */
+  readonly tokenUrl: string | undefined;
   /** Undefined: the provider's own. */
   readonly url: string | undefined;
   /** Undefined: the provider's own choice. */
   readonly model: string | undefined;
   /** Connections at one time, of the whole server. */
   readonly concurrency: number;
+  /** New connections a minute, of the whole server. */
+  readonly opensPerMinute: number;
 }
+
+/** No limit of Deepgram's is known; this many keep a crowd that comes all at once from looking like an attack. */
+const deepgramOpensPerMinute = 1_200;
 
 /** What the operator decides. Made once at the start from environment variables named `BROWLINE_...`. */
 export interface Config {
@@ -55,6 +62,8 @@ export interface Config {
   readonly targets: "public" | "private" | "all";
   /** Who may read `/metrics`: everybody, whoever has the admin token, or nobody. */
   readonly metrics: "open" | "admin" | "off";
+  /** Whether the server waits for the one before it on the same data folder, and shares its ports for a moment. */
+  readonly handover: boolean;
   readonly limits: Limits;
 }
 
@@ -70,7 +79,7 @@ interface Setting<Value> {
 
 /** Its value is not to be repeated in messages. */
 function isSecret(name: string): boolean {
-  return /SECRET$|TOKEN$|DEEPGRAM_KEY$|ASSEMBLYAI_KEY$/.test(name);
+  return /SECRET$|TOKEN$|TOKEN_URL$|DEEPGRAM_KEY$|ASSEMBLYAI_KEY$/.test(name);
 }
 
 function setting<Value>(
@@ -144,6 +153,14 @@ function providers(value: string): Parsed<SpeechProviderId[] | undefined> {
   return known.length === named.length
     ? { value: known.sort((a, b) => named.indexOf(a) - named.indexOf(b)) }
     : { problem: `a list of ${speechProviderIds.join(", ")}, each once` };
+}
+
+/** An address that may have a query, which may hold what proves who asks. */
+function service(value: string): Parsed<string | undefined> {
+  if (value === "") return { value: undefined };
+  return /^https?:/.test(value) && URL.canParse(value)
+    ? { value }
+    : { problem: "an http:// or https:// address" };
 }
 
 /** At least 16 characters: HS256 with a guessable secret is no protection. */
@@ -220,6 +237,12 @@ const settings = {
     providers,
   ),
   deepgramKey: setting("DEEPGRAM_KEY", "", "API key of Deepgram", key),
+  deepgramTokenUrl: setting(
+    "DEEPGRAM_TOKEN_URL",
+    "",
+    "Address that gives a temporary token for each connection to Deepgram, instead of a key",
+    service,
+  ),
   deepgramUrl: setting(
     "DEEPGRAM_URL",
     "",
@@ -234,6 +257,12 @@ const settings = {
     whole(1, 100_000),
   ),
   assemblyaiKey: setting("ASSEMBLYAI_KEY", "", "API key of AssemblyAI", key),
+  assemblyaiTokenUrl: setting(
+    "ASSEMBLYAI_TOKEN_URL",
+    "",
+    "Address that gives a temporary token for each connection to AssemblyAI, instead of a key",
+    service,
+  ),
   assemblyaiUrl: setting(
     "ASSEMBLYAI_URL",
     "",
@@ -244,6 +273,12 @@ const settings = {
     "ASSEMBLYAI_CONCURRENCY",
     "100",
     "Connections to AssemblyAI at one time",
+    whole(1, 100_000),
+  ),
+  assemblyaiOpens: setting(
+    "ASSEMBLYAI_OPENS",
+    "100",
+    "New connections to AssemblyAI a minute: what a paid account begins with",
     whole(1, 100_000),
   ),
   sherpaModel: setting("SHERPA_MODEL", "", "Folder of a streaming model for sherpa-onnx", optional),
@@ -283,6 +318,12 @@ const settings = {
     "open",
     "Who may read /metrics: anybody (open), whoever has the admin token (admin), or nobody (off)",
     oneOf("open", "admin", "off"),
+  ),
+  handover: setting(
+    "HANDOVER",
+    "false",
+    "Start while the former server still runs on this data folder, and take over as soon as that one has ended its work",
+    flag,
   ),
   maxSessions: setting(
     "MAX_SESSIONS",
@@ -342,17 +383,21 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if ((v.tlsCert === undefined) !== (v.tlsKey === undefined)) {
     problems.push("BROWLINE_TLS_CERT and BROWLINE_TLS_KEY are only of use together");
   }
-  const deepgram = (v.deepgramKey ?? v.deepgramUrl) !== undefined && {
+  const deepgram = (v.deepgramKey ?? v.deepgramTokenUrl ?? v.deepgramUrl) !== undefined && {
     key: v.deepgramKey,
+    tokenUrl: v.deepgramTokenUrl,
     url: v.deepgramUrl,
     model: v.deepgramModel,
     concurrency: v.deepgramConcurrency,
+    opensPerMinute: deepgramOpensPerMinute,
   };
-  const assemblyai = v.assemblyaiKey !== undefined && {
+  const assemblyai = (v.assemblyaiKey ?? v.assemblyaiTokenUrl) !== undefined && {
     key: v.assemblyaiKey,
+    tokenUrl: v.assemblyaiTokenUrl,
     url: v.assemblyaiUrl,
     model: undefined,
     concurrency: v.assemblyaiConcurrency,
+    opensPerMinute: v.assemblyaiOpens,
   };
   const able: Record<SpeechProviderId, unknown> = {
     deepgram,
@@ -361,8 +406,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     pocketsphinx: v.recogniser === "auto",
   };
   const remedies: Record<SpeechProviderId, string> = {
-    deepgram: "BROWLINE_DEEPGRAM_KEY or BROWLINE_DEEPGRAM_URL",
-    assemblyai: "BROWLINE_ASSEMBLYAI_KEY",
+    deepgram: "BROWLINE_DEEPGRAM_KEY, BROWLINE_DEEPGRAM_TOKEN_URL or BROWLINE_DEEPGRAM_URL",
+    assemblyai: "BROWLINE_ASSEMBLYAI_KEY or BROWLINE_ASSEMBLYAI_TOKEN_URL",
     sherpa: "BROWLINE_SHERPA_MODEL",
     pocketsphinx: "BROWLINE_RECOGNISER to be auto",
   };
@@ -400,6 +445,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     photoRelay: v.photoRelay,
     targets: v.targets,
     metrics: v.metrics,
+    handover: v.handover,
     limits: {
       ...limits,
       recentAudioMs: isCloud ? limits.cloudRecentAudioMs : limits.recentAudioMs,

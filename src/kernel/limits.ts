@@ -30,6 +30,13 @@ export const limits = {
   probeAnswerMs: 2_000,
   /** What a drain gives sockets to take their last frames. */
   drainMs: 500,
+  /** What a drain gives apps to confirm what they were sent last. */
+  drainReceiptMs: 100,
+  /** A drain closes sockets in groups of this many or of a tenth of them, whichever is more, so far apart. */
+  drainGroup: 50,
+  drainGroupMs: 100,
+  /** How long a server that is to take over waits for the one before it. */
+  handoverMs: 5 * 60_000,
 
   // HTTP
   /** The most that any request may carry: a picture in its form. Every endpoint reads only as much as it needs. */
@@ -101,6 +108,10 @@ export const limits = {
   provisionalMs: 2_000,
   outboxEvents: 512,
   outboxBytes: 1024 * 1024,
+  /** How long after the first event that must arrive an app is asked, by a numbered ping, how far it has got. */
+  receiptMs: 250,
+  /** On a socket whose peer has never answered a ping, what was sent so long ago counts as arrived. */
+  receiptPatienceMs: 30_000,
   /** Of what waited for an app, so much goes to its new socket in one turn of the main loop. */
   replayPieceBytes: 64 * 1024,
   /** Sleeping apps are woken one after the other; one that does not come holds the next one up for no longer than this. */
@@ -257,6 +268,20 @@ export const limits = {
   transcriptChars: 4_096,
   /** A spoken command counts only if the recogniser is at least this sure of it. */
   voiceCommandPercent: 50,
+
+  // Journal: what is kept in case this process ends without warning
+  /** Under load, commits are no closer together than this. */
+  commitGroupMs: 10,
+  /** A commit that takes longer than this is not waited for any more. */
+  commitPatienceMs: 250,
+  /** How soon a commit is tried again that has failed. */
+  commitRetryMs: 1_000,
+  /** A session that changes all the time is kept this often. */
+  snapshotEveryMs: 100,
+  /** Events that wait to be committed; the oldest beyond are delivered without having been kept, and counted. */
+  journalBytes: 16 * 1024 * 1024,
+  /** How often the process notes that it lives: as much of a grace may be given twice after it was killed. */
+  aliveMs: 1_000,
 
   // Server
   /** The main loop counts as stalled after standing still for this long. */

@@ -4,6 +4,8 @@
 export interface LivenessSetup {
   readonly host: string;
   readonly port: number;
+  /** Whether the server before this one may listen on the same port for a moment. */
+  readonly sharesPort: boolean;
   /** One 32-bit word that the main loop keeps changing. */
   readonly heartbeat: SharedArrayBuffer;
   readonly stallMs: number;

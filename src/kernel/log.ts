@@ -15,6 +15,7 @@ export function createLog(options: { level: string; format: "auto" | "json" | "p
         colorize: process.stdout.isTTY === true,
         ignore: "pid,hostname",
         translateTime: "HH:MM:ss.l",
+        singleLine: true,
         sync: true,
       })
     : pino.destination({ dest: 1, sync: false });

@@ -53,6 +53,11 @@ export class Metrics {
   readonly probes = new ServerProbes(this.registry);
 
   readonly sessions = this.#gauge("browline_user_sessions", "User sessions alive");
+  readonly sessionsResumed = this.#counter(
+    "browline_sessions_resumed_total",
+    "Sessions that a former process has left, by what became of them at the start",
+    ["outcome"],
+  );
   readonly glassesSockets = this.#gauge("browline_glasses_sockets", "Open glasses sockets");
   readonly appSockets = this.#gauge("browline_app_sockets", "Open app sockets");
   readonly upgradesRefused = this.#counter(
@@ -133,6 +138,11 @@ export class Metrics {
     buckets: [0.5, 1, 2, 4, 8, 16, 30],
     registers: [this.registry],
   });
+  readonly speechGaps = this.#counter(
+    "browline_speech_gaps_total",
+    "Utterances whose end was lost, and was told as lost",
+    ["cause"],
+  );
   readonly voiceCommands = this.#counter(
     "browline_voice_commands_total",
     "Spoken commands for apps, and those not obeyed because they were in doubt",
@@ -150,6 +160,30 @@ export class Metrics {
     ["kind", "outcome"],
   );
   readonly appStarts = this.#counter("browline_app_starts_total", "App starts by outcome", ["outcome"]);
+  readonly storeReads = this.#counter(
+    "browline_store_reads_total",
+    "Reads from the database that somebody waited for",
+    ["what"],
+  );
+  readonly commits = this.#counter(
+    "browline_journal_commits_total",
+    "Commits of sessions and of events that must arrive",
+    ["outcome"],
+  );
+  readonly commitMs = new Histogram({
+    name: "browline_journal_commit_ms",
+    help: "How long a commit took, as whoever waits for it sees it",
+    buckets: [0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000],
+    registers: [this.registry],
+  });
+  readonly eventsUnkept = this.#counter(
+    "browline_journal_events_unkept_total",
+    "Events that were delivered without ever having been committed: the disk failed or was too slow",
+  );
+  readonly durabilityDegraded = this.#gauge(
+    "browline_durability_degraded",
+    "1 while events are delivered without being committed first",
+  );
   readonly workerRestarts = this.#counter("browline_worker_restarts_total", "Workers replaced", [
     "kind",
     "cause",

@@ -49,6 +49,11 @@ export class AppCircuits {
     return circuit;
   }
 
+  /** Whether an app's server is known to be down. */
+  isDown(record: AppRecord): boolean {
+    return this.#circuits.get(record.publicUrl)?.open === true;
+  }
+
   /** The servers that are known to be down, longest first. */
   down(): readonly DownServer[] {
     return [...this.#circuits]

@@ -4,6 +4,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { isBitmap, parseLayout } from "../wire/layouts.ts";
+import type { Hop } from "../wire/refusals.ts";
 import type { DisplayManager } from "./display-manager.ts";
 import type { SessionApp } from "./manager.ts";
 
@@ -17,6 +18,16 @@ export interface AppDisplaysHost {
   readonly capabilities: () => Capabilities | undefined;
 }
 
+interface LayoutRefusal {
+  readonly code: string;
+  readonly hop: Hop;
+}
+
+const refusedLayouts = {
+  bad: { code: "BAD_LAYOUT", hop: "app" },
+  unsupported: { code: "UNSUPPORTED_LAYOUT", hop: "glasses" },
+} as const satisfies Record<string, LayoutRefusal>;
+
 /** What apps ask to be shown: checked here, and refused or handed to the display. */
 export class AppDisplays {
   readonly #host: AppDisplaysHost;
@@ -29,13 +40,13 @@ export class AppDisplays {
   request(app: SessionApp, message: Extract<AppMessage, { type: "display_event" }>): void {
     const parsed = parseLayout(message.layout, this.#host.limits);
     if ("problem" in parsed) {
-      this.#refuse(app, "bad_layout", "BAD_LAYOUT", parsed.problem);
+      this.#refuse(app, "bad_layout", refusedLayouts.bad, parsed.problem);
       return;
     }
     const capabilities = this.#host.capabilities();
     // Glasses that are not known may be able to.
     if (isBitmap(parsed.layout) && capabilities && capabilities.display?.canDisplayBitmap !== true) {
-      this.#refuse(app, "no_bitmaps", "UNSUPPORTED_LAYOUT", "These glasses show no pictures");
+      this.#refuse(app, "no_bitmaps", refusedLayouts.unsupported, "These glasses show no pictures");
       return;
     }
     this.#host.display.request(app.packageName, {
@@ -47,9 +58,9 @@ export class AppDisplays {
   }
 
   /** There is no answer to a display, so the app is told by the message that its SDK raises as an error. */
-  #refuse(app: SessionApp, reason: string, code: string, message: string): void {
+  #refuse(app: SessionApp, reason: string, refused: LayoutRefusal, message: string): void {
     this.#host.metrics.messagesRejected.inc({ side: "app", reason });
     this.#host.log.debug({ packageName: app.packageName, problem: message }, "display refused");
-    app.send({ type: "tpa_connection_error", code, message: `The display was refused: ${message}` });
+    app.send({ type: "tpa_connection_error", ...refused, message: `The display was refused: ${message}` });
   }
 }

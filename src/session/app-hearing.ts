@@ -2,12 +2,19 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { ToApp } from "../wire/apps.ts";
+import { streamRefusal } from "../wire/refusals.ts";
 import { type Stream, streamKey } from "../wire/streams.ts";
 import type { AppLink } from "./app-link.ts";
 import type { Manager, Publish } from "./manager.ts";
 import type { DeliveryClass } from "./outbox.ts";
 import { SubscriptionHistory } from "./subscription-history.ts";
-import { type Listener, type RequestedStream, readSubscriptions, Subscriptions } from "./subscriptions.ts";
+import {
+  grantedPermissions,
+  type Listener,
+  type RequestedStream,
+  readSubscriptions,
+  Subscriptions,
+} from "./subscriptions.ts";
 
 /** What the hearing of the apps needs of their session. */
 export interface AppHearingHost {
@@ -18,6 +25,8 @@ export interface AppHearingHost {
   readonly link: (packageName: string) => AppLink | undefined;
   /** What the apps together hear has changed. */
   readonly onChange: () => void;
+  /** The same, for what is kept of it. */
+  readonly changed: () => void;
 }
 
 /** What an app has heard and been denied since its last connect. */
@@ -50,6 +59,26 @@ export class AppHearing {
     this.#connections.delete(packageName);
   }
 
+  /** What an app's list in force asks for. */
+  requestedBy(packageName: string): readonly RequestedStream[] {
+    return this.subscriptions.streamsOf(packageName).map((stream) => {
+      const rate = stream.kind === "plain" ? stream.rate : undefined;
+      return rate === undefined ? stream.literal : { stream: stream.literal, rate };
+    });
+  }
+
+  /** The list that an app had in a former process. */
+  restore(
+    packageName: string,
+    requested: readonly RequestedStream[],
+    permissions: readonly string[],
+  ): readonly Stream[] {
+    const granted = grantedPermissions(permissions);
+    const { streams } = readSubscriptions(requested, granted, this.#host.limits.subscriptionsPerApp);
+    this.subscriptions.replace(packageName, streams, granted);
+    return streams;
+  }
+
   /** A list of an app, which replaces its former one, if it is not empty at once. */
   subscribe(link: AppLink, requested: readonly RequestedStream[]): void {
     const { limits, metrics } = this.#host;
@@ -61,9 +90,11 @@ export class AppHearing {
     const commit = () => {
       this.subscriptions.replace(link.packageName, streams, granted);
       this.history.note(link.packageName, this.subscriptions.literalsOf(link.packageName));
-      link.subscribed(this.subscriptions.literalsOf(link.packageName));
+      // First what is known by now, which takes the place of what waits of the same kind, and then what waits.
       this.#tellManagers(link, streams);
+      link.subscribed(this.subscriptions.literalsOf(link.packageName));
       this.#host.onChange();
+      this.#host.changed();
     };
     if (streams.length === 0) {
       link.held.empty(this.subscriptions.literalsOf(link.packageName).length > 0, commit);
@@ -77,7 +108,7 @@ export class AppHearing {
     if (news.length === 0) return;
     if (told.size + news.length > limits.subscriptionsPerApp) told.clear();
     for (const { stream } of news) told.add(stream);
-    link.send({ type: "permission_error", message: "Some subscriptions were denied", details: news });
+    link.send(streamRefusal("PERMISSION_DENIED", "Some subscriptions were denied", news));
   }
 
   /** Delivers an event to every app that hears the stream `key`. */

@@ -98,6 +98,59 @@ const notBroughtBack: StartFailure = { stage: "TIMEOUT", message: "The app could
 
 type Step = readonly [AppState, readonly AppAction[]];
 
+/** What is kept of an app's state in case the process ends; of a stopped app, nothing. */
+export type KeptAppState =
+  | { readonly name: "CONNECTING" | "RUNNING" | "DORMANT" }
+  | { readonly name: "GRACE_PERIOD" | "RESURRECTING"; readonly sinceMs: number };
+
+/** The state as the next process needs it. Pure. */
+export function keptAppState(state: AppState): KeptAppState | undefined {
+  switch (state.name) {
+    case "CONNECTING":
+    case "RUNNING":
+    case "DORMANT":
+      return { name: state.name };
+    case "GRACE_PERIOD":
+    case "RESURRECTING":
+      return { name: state.name, sinceMs: state.sinceMs };
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The state of an app whose socket was lost at `lostMs` because the whole server was. It comes back by itself if it is an
+ * SDK's that finds the server again in time; a webhook helps it along, once that time is past. `spreadMs` keeps the webhooks
+ * of many sessions apart. Pure.
+ */
+export function resumedAppState(
+  kept: KeptAppState,
+  lostMs: number,
+  nowMs: number,
+  spreadMs: number,
+  limits: Limits,
+): AppState {
+  const retry: Retry = { attempts: 0, nextMs: Math.max(nowMs, lostMs + limits.appNudgeMs) + spreadMs };
+  switch (kept.name) {
+    case "CONNECTING":
+      // A webhook may be under way that the former process has sent, so the next one waits like those of running apps.
+      return {
+        name: "CONNECTING",
+        deadlineMs: nowMs + limits.appStartMs,
+        retry,
+        manner: "automatic",
+        park: true,
+      };
+    case "RUNNING":
+      return { name: "GRACE_PERIOD", sinceMs: lostMs, retry };
+    case "GRACE_PERIOD":
+    case "RESURRECTING":
+      return { name: kept.name, sinceMs: kept.sinceMs, retry };
+    case "DORMANT":
+      return { name: "DORMANT" };
+  }
+}
+
 /** What becomes of an app when something happens. Pure; `userPresent` says whether the glasses are connected. */
 export function nextAppState(
   state: AppState,

@@ -1,16 +1,20 @@
-import type { Clock } from "../kernel/clock.ts";
+import { type Clock, isoTime } from "../kernel/clock.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AppRecord } from "../store/store.ts";
-import type { StopReason, ToApp } from "../wire/apps.ts";
+import type { AppAck, SpeechGap, StopReason, ToApp } from "../wire/apps.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { Permission } from "../wire/streams.ts";
 import type { AppCircuit } from "./app-circuit.ts";
 import {
   type AppEvent,
   type AppState,
+  type KeptAppState,
+  keptAppState,
   nextAppState,
+  resumedAppState,
   type StartFailure,
   stopped,
   wakeAtMs,
@@ -18,6 +22,7 @@ import {
 import { AppSummons } from "./app-summons.ts";
 import { HeldSubscriptions } from "./held-subscriptions.ts";
 import type { SessionApp } from "./manager.ts";
+import type { NumberedMessage } from "./numbered-message.ts";
 import { type DeliveryClass, Outbox } from "./outbox.ts";
 import type { AppPort, WebhookOutcome } from "./ports.ts";
 import { grantedPermissions, isGranted } from "./subscriptions.ts";
@@ -31,6 +36,7 @@ export interface AppLinkHost {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  readonly log: Logger;
   /** The app as it is registered now. */
   readonly record: () => AppRecord;
   readonly userPresent: () => boolean;
@@ -40,6 +46,12 @@ export interface AppLinkHost {
   readonly circuit: () => AppCircuit;
   /** A number that no other socket of the session has: the app may have had another link before. */
   readonly nextGeneration: () => number;
+  /** Keeps an event that must arrive. `done` is called once: when it is kept, or nobody should wait for that any more. */
+  readonly keep: (seq: number, text: string, done: () => void) => void;
+  /** Events up to this number need not be kept any more. */
+  readonly settle: (upToSeq: number) => void;
+  /** Something has changed that `keep` of the link gives. */
+  readonly changed: () => void;
   /** Asks the app's server to connect under a path with this nonce. */
   readonly sendWebhook: (nonce: string, signal: AbortSignal) => Promise<WebhookOutcome>;
   /** The app's state, or what it hears, has changed. */
@@ -48,6 +60,30 @@ export interface AppLinkHost {
   readonly onGone: (link: AppLink) => void;
   /** What nobody waits for has failed: the user is to be told. */
   readonly onGivenUp: (link: AppLink, failure: StartFailure) => void;
+}
+
+/** What is kept of a link in case the process ends. */
+export interface KeptLink {
+  readonly packageName: string;
+  readonly state: KeptAppState;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly lost: number;
+  readonly gap?: SpeechGap;
+}
+
+/** How a link goes on that a former process had. */
+export interface ResumedLink {
+  readonly kept: KeptLink;
+  /** What must arrive and was not confirmed, in order, as it goes over the wire. */
+  readonly events: readonly string[];
+  /** The list that was in force. */
+  readonly literals: readonly string[];
+  /** When the former process was lost. */
+  readonly lostMs: number;
+  /** By how much its webhook is put off, since it is not the only one. */
+  readonly spreadMs: number;
+  readonly gap: SpeechGap | undefined;
 }
 
 /** A start that is under way, with everybody who waits for it. */
@@ -81,7 +117,7 @@ export class AppLink implements SessionApp {
   readonly sessionId: string;
   readonly held: HeldSubscriptions;
   readonly #host: AppLinkHost;
-  readonly #outbox: Outbox<ToApp>;
+  readonly #outbox: Outbox;
   readonly #summons: AppSummons;
   #state: AppState = stopped;
   #port: AppPort | undefined;
@@ -89,6 +125,8 @@ export class AppLink implements SessionApp {
   #process = 0;
   #generation = 0;
   #released = false;
+  /** Whether the present socket has brought anything since its acknowledgement. */
+  #spoke = false;
   #cancelWake: Stop | undefined;
   #starting: Starting | undefined;
   /** The list now in force. */
@@ -97,13 +135,25 @@ export class AppLink implements SessionApp {
   #interruption: Interruption | undefined;
   /** Set while what waited is being replayed in pieces; meanwhile new events queue behind it. */
   #nextPiece: Stop | undefined;
+  /** Set from the first event that is to be confirmed until the app is asked how far it has got. */
+  #cancelAsking: Stop | undefined;
+  /** What the app has been asked to confirm and has not. */
+  #asked: number | undefined;
+  /** Whether the present socket has ever confirmed anything: pongs are swallowed by some proxies. */
+  #confirms = false;
+  /** What the app is to be told of speech that was lost. */
+  #gap: SpeechGap | undefined;
 
-  constructor(packageName: string, sessionId: string, host: AppLinkHost) {
+  /** @param resumed where a former process had this link. */
+  constructor(packageName: string, sessionId: string, host: AppLinkHost, resumed?: ResumedLink) {
     this.packageName = packageName;
     this.sessionId = sessionId;
     this.#host = host;
     this.held = new HeldSubscriptions(host.clock, host.limits);
-    this.#outbox = new Outbox(host.limits);
+    // Above whatever the app was sent before in this user's name, at fewer than a thousand messages a millisecond.
+    const first = Math.floor(host.clock.now()) * 1_000;
+    const { epoch, seq } = resumed?.kept ?? { epoch: first, seq: first };
+    this.#outbox = new Outbox(host.limits, epoch, Math.max(seq, first));
     this.#summons = new AppSummons({
       circuit: host.circuit,
       sendWebhook: host.sendWebhook,
@@ -111,7 +161,29 @@ export class AppLink implements SessionApp {
       onAnswer: () => {
         if (this.#interruption?.fresh) this.#replay();
       },
+      onAbandoned: (rank) => this.#abandoned(rank),
     });
+    if (resumed !== undefined) this.#resume(resumed);
+  }
+
+  /** What the next process needs to go on; undefined: nothing is left of the app that would be missed. */
+  keep(): KeptLink | undefined {
+    const state = keptAppState(this.#state);
+    const { epoch, seq, lost } = this.#outbox;
+    const gap = this.#gap;
+    if (state === undefined) return undefined;
+    return { packageName: this.packageName, state, epoch, seq, lost, ...(gap && { gap }) };
+  }
+
+  #resume({ kept, events, literals, lostMs, spreadMs, gap }: ResumedLink): void {
+    const { clock, limits } = this.#host;
+    this.#outbox.noteLost(kept.lost);
+    for (const text of events) this.#outbox.restore(text);
+    this.#literals = literals;
+    this.#gap = gap ?? kept.gap;
+    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
+    this.#rearm();
   }
 
   /** The app as it is registered now: what it may do can change at any time. */
@@ -178,15 +250,22 @@ export class AppLink implements SessionApp {
   }
 
   /**
-   * Takes a socket that has shown the right key. Sends `ack` as its first message.
+   * Takes a socket that has shown the right key. Its first message is the acknowledgement.
+   * @param lastSeq the last number that the app has got, if it keeps count; then it is sent exactly what comes after.
    * @returns the socket's generation, or why it is refused: a newer webhook's socket is there, or nobody started the app.
    */
-  accept(port: AppPort, nonce: string | undefined, ack: ToApp): number | "duplicate" | "notStarted" {
-    if (!this.welcome) return "notStarted";
+  accept(
+    port: AppPort,
+    nonce: string | undefined,
+    ack: Omit<AppAck, "resume">,
+    lastSeq?: number,
+  ): number | "duplicate" | "notStarted" {
+    if (!this.welcome || this.#summons.isAbandoned(nonce)) return "notStarted";
     const rank = this.#summons.rankOf(nonce);
     if (this.#port !== undefined) {
       if (rank < this.#portRank) return "duplicate";
       this.#port.close(closes.duplicate);
+      this.#interrupt();
     }
     const interruption = this.#interruption;
     if (interruption !== undefined) {
@@ -201,12 +280,27 @@ export class AppLink implements SessionApp {
     this.#port = port;
     this.#portRank = rank;
     this.#released = false;
+    this.#spoke = false;
+    this.#confirms = false;
     this.#generation = this.#host.nextGeneration();
-    port.send(ack, "control");
+    if (lastSeq !== undefined) this.#settle(this.#outbox.confirmExactly(lastSeq));
+    this.#acknowledge(port, ack);
     this.held.connected();
     this.#summons.arrived(rank);
     this.#step({ kind: "connected" });
+    if (lastSeq !== undefined) this.#replay();
     return this.#generation;
+  }
+
+  #acknowledge(port: AppPort, ack: Omit<AppAck, "resume">): void {
+    const { epoch, seq } = this.#outbox;
+    const own = seq + 1;
+    const lost = this.#outbox.tellLost();
+    if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
+    const gap = this.#gap;
+    port.send(this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap && { gap }) } }), "control");
+    // What the app has missed is told again on its next socket, unless this one has brought it.
+    if (lost > 0 || gap !== undefined) this.#ask(port, own);
   }
 
   /** Whether a message or close comes from the current socket. */
@@ -219,6 +313,23 @@ export class AppLink implements SessionApp {
     if (this.#summons.knows(nonce)) this.#step({ kind: "badKey" });
   }
 
+  /** The current socket has brought a message. */
+  spoke(): void {
+    this.#spoke = true;
+  }
+
+  /**
+   * The app has given a dial up. If nothing has come over its socket yet, the acknowledgement was too late: the SDK keeps
+   * such a socket open, but no handler will ever stand behind it.
+   */
+  #abandoned(rank: number): boolean {
+    const port = this.#port;
+    if (port === undefined || rank !== this.#portRank || this.#spoke) return false;
+    this.lost(this.#generation);
+    port.close(closes.refused("The app has not waited for its acknowledgement"));
+    return true;
+  }
+
   /** The current socket has announced that its close is meant. */
   release(): void {
     this.#released = true;
@@ -227,15 +338,37 @@ export class AppLink implements SessionApp {
   lost(generation: number): void {
     if (!this.isCurrent(generation)) return;
     this.#port = undefined;
-    this.#interruption?.cancelReplay?.();
-    this.#endReplay();
-    // Lost again before its replay: what it heard at first is still what counts.
-    const literals = this.#interruption?.literals ?? this.#literals;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interrupt();
     this.held.reset();
     // The SDK hands a session over by itself when a webhook makes it connect anew: that is no farewell.
     const summoned = this.#summons.latest > this.#portRank;
     this.#step({ kind: "lost", released: this.#released && !summoned });
+  }
+
+  /** The app's pong: everything up to this number has come. */
+  confirmed(generation: number, seq: number): void {
+    if (!this.isCurrent(generation)) return;
+    this.#confirms = true;
+    // Other pings carry other numbers.
+    if (seq < this.#outbox.epoch) return;
+    this.#gap = undefined;
+    this.#settle(this.#outbox.confirm(seq));
+    if (this.#asked !== undefined && seq >= this.#asked) this.#asked = undefined;
+    this.#askSoon();
+  }
+
+  /** The socket is gone: what it has not confirmed waits for the next one, with what comes meanwhile. */
+  #interrupt(): void {
+    this.#interruption?.cancelReplay?.();
+    this.#endReplay();
+    this.#cancelAsking?.();
+    this.#cancelAsking = undefined;
+    this.#asked = undefined;
+    this.#settleOld();
+    this.#outbox.rewind();
+    // Lost again before its replay: what it heard at first is still what counts.
+    const literals = this.#interruption?.literals ?? this.#literals;
+    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
   }
 
   userReturned(): void {
@@ -256,25 +389,38 @@ export class AppLink implements SessionApp {
   }
 
   /**
-   * Delivers an event, or keeps it while the app is away or its socket takes nothing.
+   * Delivers an event, or keeps it while the app is away. What must arrive is kept on the disk before it is sent, and what
+   * comes behind it waits for that as well.
    * @param slot names what a newest-wins event replaces.
    * @param supersedes a slot that this event makes pointless, as a final does its interims.
    */
   deliver(message: ToApp, deliveryClass: DeliveryClass, slot: string, supersedes?: string): void {
-    if (this.#port !== undefined && this.#interruption === undefined && this.#nextPiece === undefined) {
-      const result = this.#port.send(message, deliveryClass === "must" ? "event" : "interim");
-      // A socket that takes nothing any more is about to be lost; what must arrive waits for the next one.
-      if (result === "sent" || deliveryClass !== "must") return;
+    if (!this.#remembers) return;
+    const { clock, metrics, keep, changed } = this.#host;
+    const { event, dropped } = this.#outbox.add(message, deliveryClass, slot, isoTime(clock), supersedes);
+    if (dropped > 0) {
+      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+      changed();
     }
-    if (!this.counts) return;
-    if (supersedes !== undefined) this.#outbox.supersede(supersedes);
-    const dropped = this.#outbox.hold(message, deliveryClass, slot);
-    if (dropped > 0) this.#host.metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+    if (deliveryClass === "must") {
+      this.#settleOld();
+      keep(event.numbered.seq, event.numbered.text, () => {
+        event.ready = true;
+        this.#flow();
+      });
+    } else {
+      this.#flow();
+    }
   }
 
   /** Sends to the current socket only: for what is pointless later. */
   send(message: ToApp): void {
-    this.#port?.send(message, "control");
+    if (this.#port === undefined) return;
+    if (this.#flows && this.#outbox.waits) {
+      this.#outbox.add(message, "passing", "", isoTime(this.#host.clock));
+    } else {
+      this.#port.send(this.#number(message), "control");
+    }
   }
 
   /** Whether the app has been granted a permission. */
@@ -300,7 +446,7 @@ export class AppLink implements SessionApp {
     this.#forgetEvents();
     this.#finishStart({ success: false, error: { stage: "CONNECTION", message: "The app was stopped" } });
     this.#step({ kind: "erased" });
-    port?.send({ type: "app_stopped", reason }, "control");
+    port?.send(this.#number({ type: "app_stopped", reason }), "control");
     port?.close(close);
   }
 
@@ -395,6 +541,20 @@ export class AppLink implements SessionApp {
     this.#starting = undefined;
   }
 
+  /** Whether events that the app does not get now are kept for it. */
+  get #remembers(): boolean {
+    return this.counts || (this.state === "DORMANT" && this.#interruption !== undefined);
+  }
+
+  /** Whether events go to the socket as they come. */
+  get #flows(): boolean {
+    return this.#port !== undefined && this.#interruption === undefined && this.#nextPiece === undefined;
+  }
+
+  #number(message: ToApp): NumberedMessage {
+    return this.#outbox.number(message, isoTime(this.#host.clock));
+  }
+
   #replay(): void {
     if (this.#port === undefined) return;
     this.#interruption?.cancelReplay?.();
@@ -408,19 +568,71 @@ export class AppLink implements SessionApp {
     const port = this.#port;
     if (port === undefined) return;
     const { clock, limits } = this.#host;
-    let room = port.queuedBytes <= limits.socketQueueBytes / 4 ? limits.replayPieceBytes : 0;
-    const pauseMs = room > 0 ? 0 : replayPauseMs;
-    for (let held = this.#outbox.first; held !== undefined; held = this.#outbox.first) {
-      if (room <= 0) {
-        this.#nextPiece = clock.after(pauseMs, () => this.#replayPiece());
-        return;
-      }
-      const isMust = held.deliveryClass === "must";
-      // The socket is about to be lost; what must arrive waits for the next one.
-      if (port.send(held.message, isMust ? "event" : "interim") === "dropped" && isMust) return;
-      this.#outbox.shift();
-      room -= held.bytes;
+    const isFull = port.queuedBytes > limits.socketQueueBytes / 4;
+    if (this.#sendWaiting(port, isFull ? 0 : limits.replayPieceBytes)) {
+      this.#outbox.replayed();
+      return;
     }
+    this.#nextPiece = clock.after(isFull ? replayPauseMs : 0, () => this.#replayPiece());
+  }
+
+  #flow(): void {
+    if (this.#port !== undefined && this.#flows) this.#sendWaiting(this.#port, Number.POSITIVE_INFINITY);
+  }
+
+  /** Sends what waits, up to so many bytes. Returns whether that is all, as far as it may be sent at all. */
+  #sendWaiting(port: AppPort, room: number): boolean {
+    const { clock } = this.#host;
+    for (let event = this.#outbox.next; event !== undefined; event = this.#outbox.next) {
+      if (room <= 0) return false;
+      const { deliveryClass } = event;
+      const isMust = deliveryClass === "must";
+      const result = port.send(event.numbered, messageClasses[deliveryClass]);
+      // The socket is about to be lost; what must arrive waits for the next one.
+      if (result === "dropped" && isMust) return true;
+      if (result === "dropped") this.#outbox.skip();
+      else this.#outbox.sent(clock.now());
+      room -= event.bytes;
+      if (isMust) this.#askSoon();
+    }
+    return true;
+  }
+
+  /** What has been sent and must arrive is to be confirmed: the app is asked a moment from now, once for all until then. */
+  #askSoon(): void {
+    if (this.#cancelAsking !== undefined || this.#asked !== undefined || !this.#outbox.owesReceipt) return;
+    const { clock, limits } = this.#host;
+    this.#cancelAsking = clock.after(limits.receiptMs, () => {
+      this.#cancelAsking = undefined;
+      this.askReceipt();
+    });
+  }
+
+  /** Whether the app's socket has been sent something that it has not confirmed. */
+  get owesReceipt(): boolean {
+    return this.#port !== undefined && this.#outbox.owesReceipt;
+  }
+
+  /** Asks the app now how far it has got, if there is anything to confirm. */
+  askReceipt(): void {
+    const upTo = this.#outbox.lastSent;
+    if (this.#port !== undefined && upTo !== undefined) this.#ask(this.#port, upTo);
+  }
+
+  #ask(port: AppPort, upTo: number): void {
+    this.#asked = upTo;
+    port.askReceipt(upTo);
+  }
+
+  #settle(upToSeq: number | undefined): void {
+    if (upToSeq !== undefined) this.#host.settle(upToSeq);
+  }
+
+  /** Where no pong ever comes, what was sent long ago is not sent again. */
+  #settleOld(): void {
+    if (this.#confirms) return;
+    const { clock, limits } = this.#host;
+    this.#settle(this.#outbox.confirmSentBefore(clock.now() - limits.receiptPatienceMs));
   }
 
   #endReplay(): void {
@@ -430,13 +642,22 @@ export class AppLink implements SessionApp {
 
   #forgetEvents(): void {
     this.#endReplay();
+    this.#cancelAsking?.();
+    this.#cancelAsking = undefined;
     this.#interruption?.cancelReplay?.();
     this.#interruption = undefined;
     this.#literals = [];
-    this.#outbox.clear();
+    const unconfirmed = this.#outbox.clear();
+    this.#host.settle(this.#outbox.seq);
+    if (unconfirmed > 0) {
+      this.#outbox.noteLost(unconfirmed);
+      this.#host.metrics.messagesDropped.inc({ side: "app", class: "given_up" }, unconfirmed);
+    }
     this.held.reset();
   }
 }
+
+const messageClasses = { must: "event", newest: "interim", passing: "control" } as const;
 
 const cameToNothing: StartResult = {
   success: false,

@@ -6,8 +6,9 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { AppCatalogue, AppRecord, UserStore } from "../store/store.ts";
-import type { AppMessage, AppSetting, StopReason, SystemSettings } from "../wire/apps.ts";
+import type { Journal } from "../store/journal.ts";
+import type { AppCatalogue, AppRecord, KeptEvent, UserStore } from "../store/store.ts";
+import type { AppMessage, AppSetting, SpeechGap, StopReason, SystemSettings, ToApp } from "../wire/apps.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import { compatibility } from "../wire/hardware.ts";
@@ -15,12 +16,12 @@ import type { AppCircuits } from "./app-circuits.ts";
 import { AppDisplays } from "./app-displays.ts";
 import { AppHearing } from "./app-hearing.ts";
 import type { AppState } from "./app-lifecycle.ts";
-import { AppLink, type StartResult } from "./app-link.ts";
+import { AppLink, type AppLinkHost, type KeptLink, type ResumedLink, type StartResult } from "./app-link.ts";
 import type { DisplayManager } from "./display-manager.ts";
 import type { Manager, Publish, SessionApp } from "./manager.ts";
 import type { AppPort, Webhooks } from "./ports.ts";
 import type { SubscriptionHistory } from "./subscription-history.ts";
-import type { Subscriptions } from "./subscriptions.ts";
+import type { RequestedStream, Subscriptions } from "./subscriptions.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
 /** What an app learns with its acknowledgement. */
@@ -64,6 +65,26 @@ export interface AppHost {
   readonly greeting: (packageName: string) => AppGreeting;
   /** An app came, went or changed its mind: the user is to be told, and the demand for audio looked at again. */
   readonly onChange: () => void;
+  readonly journal: Journal;
+  /** Something has changed that `keep` gives. */
+  readonly changed: () => void;
+}
+
+/** What is kept of an app in case the process ends. */
+export interface KeptApp extends KeptLink {
+  readonly subscriptions: readonly RequestedStream[];
+}
+
+/** How the apps of a session go on that a former process had. */
+export interface ResumedApps {
+  readonly apps: readonly KeptApp[];
+  /** What must arrive and was not confirmed, in order. */
+  readonly events: readonly KeptEvent[];
+  readonly lostMs: number;
+  /** By how much webhooks are put off, since this session is not the only one. */
+  readonly spreadMs: number;
+  /** What was being said when the former process ended. */
+  readonly gap: SpeechGap | undefined;
 }
 
 /**
@@ -114,6 +135,18 @@ export class AppManager {
     return [...this.#links.values()]
       .filter((link) => states.includes(link.state))
       .map((link) => link.packageName);
+  }
+
+  /**
+   * What every app is about, by package. While the glasses are away no app can do its work though its socket stands: what
+   * runs is RESURRECTING until they return.
+   */
+  get states(): Readonly<Record<string, AppState["name"]>> {
+    const present = this.#host.userPresent();
+    const seen = (state: AppState["name"]) => (state === "RUNNING" && !present ? "RESURRECTING" : state);
+    return Object.fromEntries(
+      [...this.#links.values()].map(({ packageName, state }) => [packageName, seen(state)]),
+    );
   }
 
   /** Whether some app is away or has just come back, so that what apps seem to want is in doubt. */
@@ -248,12 +281,14 @@ export class AppManager {
   /**
    * Takes an app's socket. On success its acknowledgement has been sent when this returns.
    * @param nonce from the path it dialled, which tells a socket of the latest webhook from a straggler.
+   * @param lastSeq the highest number that the app has got, if it keeps count.
    */
   accept(
     packageName: string,
     apiKey: string,
     nonce: string | undefined,
     port: AppPort,
+    lastSeq?: number,
   ): { generation: number } | { fault: Fault } | { close: Close } {
     const record = this.#host.catalogue.get(packageName);
     if (record === undefined) return { fault: new Fault("PACKAGE_NOT_FOUND") };
@@ -265,14 +300,15 @@ export class AppManager {
     const fit = this.#fitOf(packageName);
     if (!fit.isCompatible) return { fault: new Fault("APP_NOT_STARTED", fit.message) };
     const { settings, systemSettings, capabilities } = this.#host.greeting(packageName);
-    const accepted = link?.accept(port, nonce, {
+    const ack = {
       type: "tpa_connection_ack",
       sessionId: this.sessionIdOf(packageName),
       settings,
       mentraosSettings: systemSettings,
       augmentosSettings: systemSettings,
       ...(capabilities === undefined ? {} : { capabilities }),
-    });
+    } as const;
+    const accepted = link?.accept(port, nonce, ack, lastSeq);
     if (accepted === undefined || accepted === "notStarted") return { fault: new Fault("APP_NOT_STARTED") };
     if (accepted === "duplicate") return { close: closes.duplicate };
     if (link !== undefined) {
@@ -289,6 +325,7 @@ export class AppManager {
       this.#host.metrics.messagesRejected.inc({ side: "app", reason: "stale" });
       return;
     }
+    link.spoke();
     switch (message.type) {
       case "subscription_update":
         this.#hearing.subscribe(link, message.subscriptions);
@@ -368,31 +405,96 @@ export class AppManager {
     this.startWanted();
   }
 
-  /** Ends every app of the session. */
+  /** A message of the gateway's own to an app's current socket, such as a refusal. */
+  tell(packageName: string, generation: number, message: ToApp): void {
+    const link = this.#links.get(packageName);
+    if (link?.isCurrent(generation)) link.send(message);
+  }
+
+  /** An app's pong: everything that it was sent up to this number has come. */
+  confirmed(packageName: string, generation: number, seq: number): void {
+    this.#links.get(packageName)?.confirmed(generation, seq);
+  }
+
+  /** Asks every app how far it has got. Returns whether any has something to confirm. */
+  askReceipts(): boolean {
+    const owing = [...this.#links.values()].filter((link) => link.owesReceipt);
+    for (const link of owing) link.askReceipt();
+    return owing.length > 0;
+  }
+
+  /** What the next process needs, should this one end without warning. */
+  keep(): readonly KeptApp[] {
+    return [...this.#links.values()].flatMap((link) => {
+      const kept = link.keep();
+      if (kept === undefined) return [];
+      return [{ ...kept, subscriptions: this.#hearing.requestedBy(link.packageName) }];
+    });
+  }
+
+  /** Takes up what a former process had. Apps that come back by themselves are awaited; a webhook brings the others. */
+  resume({ apps, events, lostMs, spreadMs, gap }: ResumedApps): void {
+    for (const { subscriptions, ...kept } of apps) {
+      const { packageName } = kept;
+      const record = this.#host.catalogue.get(packageName);
+      if (record === undefined || !this.#host.hasInstalled(packageName)) continue;
+      const streams = this.#hearing.restore(packageName, subscriptions, record.permissions);
+      const hearsSpeech = streams.some(
+        ({ kind }) => kind === "transcription" || kind === "translation" || kind === "wildcard",
+      );
+      this.#createLink(record, {
+        kept,
+        events: events.filter((event) => event.packageName === packageName).map(({ body }) => body),
+        literals: this.subscriptions.literalsOf(packageName),
+        lostMs,
+        spreadMs,
+        gap: hearsSpeech ? gap : undefined,
+      });
+    }
+  }
+
+  /** Ends every app of the session. Those that are to dial again are not told that they are stopped. */
   dispose(close: Close): void {
     this.#wake.close();
     for (const link of this.#links.values()) {
       this.#hearing.remove(link.packageName);
+      if (close === closes.sessionEnded) link.send({ type: "app_stopped", reason: "system_stop" });
       link.dispose(close);
     }
     this.#links.clear();
   }
 
-  #createLink(record: AppRecord): AppLink {
+  #createLink(record: AppRecord, resumed?: ResumedLink): AppLink {
     const { packageName } = record;
     const sessionId = this.sessionIdOf(packageName);
-    const { clock, limits, metrics, userPresent, webhooks, signal, userId, circuits, catalogue } = this.#host;
-    // Its server may have moved since the last time, and its permissions may have changed.
-    const current = () => catalogue.get(packageName) ?? record;
-    const link = new AppLink(packageName, sessionId, {
+    const {
       clock,
       limits,
       metrics,
+      log,
+      userPresent,
+      webhooks,
+      signal,
+      userId,
+      circuits,
+      catalogue,
+      journal,
+    } = this.#host;
+    // Its server may have moved since the last time, and its permissions may have changed.
+    const current = () => catalogue.get(packageName) ?? record;
+    const host: AppLinkHost = {
+      clock,
+      limits,
+      metrics,
+      log,
       userPresent,
       signal,
       record: current,
       circuit: () => circuits.of(current()),
       nextGeneration: () => ++this.#generations,
+      keep: (seq, body, done) => journal.keep({ userId, packageName, seq, body }, done),
+      settle: (upToSeq) => journal.settle(userId, packageName, upToSeq),
+      changed: () => this.#host.changed(),
       sendWebhook: (nonce, stopped) => {
         const url = this.#host.websocketUrl(nonce);
         const request = {
@@ -412,10 +514,12 @@ export class AppManager {
         if (from === "CONNECTING" && state !== "RUNNING") this.#host.display.bootEnds(packageName);
         if (state !== "RESURRECTING") this.#wake.settled(packageName);
         this.#host.onChange();
+        this.#host.changed();
       },
       onGone: (gone) => this.#erase(gone),
       onGivenUp: (_link, { message }) => this.#host.onGivenUp(packageName, message),
-    });
+    };
+    const link = new AppLink(packageName, sessionId, host, resumed);
     this.#links.set(packageName, link);
     return link;
   }

@@ -1,17 +1,23 @@
 import type { AppMessage, ToApp } from "../wire/apps.ts";
-import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms } from "./app-rooms.ts";
+import type { Hop } from "../wire/refusals.ts";
+import type { AppMessageRefusal, AppMessageResult, AppPresence, AppRooms, KeptRoom } from "./app-rooms.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 
-const reasons: Readonly<Record<AppMessageRefusal, string>> = {
-  RATE_LIMITED: "Too many messages",
-  PAYLOAD_TOO_LARGE: "The message is too large",
-  BUSY: "Too many messages are waiting",
-  USER_NOT_ACTIVE: "The user does not run this app",
-  ROOM_FULL: "The room is full",
-  ROOM_PRIVATE: "The room is private",
-  TOO_MANY_ROOMS: "Too many rooms",
-  NOT_IN_ROOM: "The app has not joined this room",
+const refusals: Readonly<Record<AppMessageRefusal, { readonly hop: Hop; readonly message: string }>> = {
+  RATE_LIMITED: { hop: "server", message: "Too many messages" },
+  PAYLOAD_TOO_LARGE: { hop: "app", message: "The message is too large" },
+  BUSY: { hop: "server", message: "Too many messages are waiting" },
+  USER_NOT_ACTIVE: { hop: "server", message: "The user does not run this app" },
+  ROOM_FULL: { hop: "server", message: "The room is full" },
+  ROOM_PRIVATE: { hop: "server", message: "The room is private" },
+  TOO_MANY_ROOMS: { hop: "server", message: "Too many rooms" },
+  NOT_IN_ROOM: { hop: "app", message: "The app has not joined this room" },
 };
+
+/** Who of this user's apps meets others, and in which rooms, in case the process ends. */
+interface KeptPresences {
+  readonly presences: readonly (readonly [packageName: string, rooms: readonly KeptRoom[]])[];
+}
 
 /** What the apps of this user say to the same apps of other users. Refusals never cost an app its socket. */
 export class AppMessagesManager implements Manager {
@@ -59,6 +65,22 @@ export class AppMessagesManager implements Manager {
     }
   }
 
+  keep(): KeptPresences | undefined {
+    if (this.#presences.size === 0) return undefined;
+    return {
+      presences: [...this.#presences].map(([packageName, presence]) => [packageName, presence.keep()]),
+    };
+  }
+
+  resume({ presences }: KeptPresences): void {
+    for (const [packageName, rooms] of presences) {
+      const app = this.#context.app(packageName);
+      if (app === undefined) continue;
+      this.onAppConnected(app);
+      this.#presences.get(packageName)?.resume(rooms);
+    }
+  }
+
   dispose(): void {
     for (const presence of this.#presences.values()) presence.close();
     this.#presences.clear();
@@ -75,7 +97,9 @@ export class AppMessagesManager implements Manager {
       type: "app_direct_message_response",
       messageId,
       success: result === "done",
-      ...(result === "done" ? {} : { error: reasons[result] }),
+      ...(result === "done"
+        ? {}
+        : { error: refusals[result].message, code: result, hop: refusals[result].hop }),
       targetUserId,
     };
     app.send(answer);
@@ -87,8 +111,9 @@ export class AppMessagesManager implements Manager {
    */
   #report(app: SessionApp, kind: string, result: AppMessageResult): void {
     this.#count(kind, result);
+    if (kind !== "broadcast") this.#context.changed();
     if (result !== "done" && result !== "ROOM_PRIVATE") {
-      app.send({ type: "tpa_connection_error", code: result, message: reasons[result] });
+      app.send({ type: "tpa_connection_error", code: result, ...refusals[result] });
     }
   }
 

@@ -47,6 +47,9 @@ interface Room {
   metadata: unknown;
 }
 
+/** What is kept of a room in case the process ends. */
+export type KeptRoom = Omit<Room, "members">;
+
 /**
  * Where the users of one app meet, over all sessions of this server. Users of different apps never do. Who sends
  * something is always what the session says, whatever the app has written into its message.
@@ -182,6 +185,21 @@ export class AppPresence {
     this.#quit(room);
     this.receive(updateOf(room, "user_left"));
     return "done";
+  }
+
+  /** The rooms that the user is in, for the next process. */
+  keep(): readonly KeptRoom[] {
+    return [...this.#rooms].map(({ members: _, ...room }) => room);
+  }
+
+  /** The user was in these rooms when the former process ended, and so were the others: nobody is told. */
+  resume(rooms: readonly KeptRoom[]): void {
+    for (const kept of rooms) {
+      const room = this.#home.rooms.get(kept.id) ?? { ...kept, members: new Set() };
+      this.#home.rooms.set(kept.id, room);
+      room.members.add(this);
+      this.#rooms.add(room);
+    }
   }
 
   /** The app does not run any more: its user leaves every room. Safe to call twice. */

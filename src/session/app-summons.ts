@@ -13,6 +13,11 @@ export interface SummonsHost {
   readonly wanted: () => boolean;
   /** The server has answered the latest webhook: the SDK does so when the app has registered its handlers. */
   readonly onAnswer: () => void;
+  /**
+   * The app has waited in vain for the acknowledgement of the socket that answers this webhook, and has given it up. Whether
+   * that socket is of no use any more.
+   */
+  readonly onAbandoned: (rank: number) => boolean;
 }
 
 /** Nonces that are remembered: what dials with an older one is a straggler in any case. */
@@ -32,6 +37,8 @@ export class AppSummons {
   #oldest = 0;
   /** Webhooks under way, by rank: called when a socket has answered one, which may be long before its HTTP answer. */
   readonly #underWay = new Map<number, () => void>();
+  /** Webhooks whose sockets their apps have given up: the SDK leaves them open, and dials again, without any handler. */
+  readonly #abandoned = new Set<number>();
   readonly #abort = new AbortController();
   #cancelTurn: Stop | undefined;
   /** Changes whenever the outcome of what was sent before has ceased to matter. */
@@ -59,6 +66,11 @@ export class AppSummons {
   /** Whether this nonce was sent to the app's server, and so can come from nobody else. */
   knows(nonce: string | undefined): boolean {
     return nonce !== undefined && this.#nonces.includes(nonce);
+  }
+
+  /** Whether an app that dials with this nonce has given that dial up itself. */
+  isAbandoned(nonce: string | undefined): boolean {
+    return this.knows(nonce) && this.#abandoned.has(this.rankOf(nonce));
   }
 
   /**
@@ -121,13 +133,15 @@ export class AppSummons {
     this.#nonces.push(nonce);
     if (this.#nonces.length > rememberedNonces) {
       this.#nonces.shift();
-      this.#oldest++;
+      this.#abandoned.delete(this.#oldest++);
     }
     const rank = this.latest;
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
     this.#underWay.set(rank, () => resolve({ kind: "accepted" }));
     void this.#host.sendWebhook(nonce, this.#abort.signal).then((outcome) => {
-      this.#underWay.delete(rank);
+      const hasCome = !this.#underWay.delete(rank);
+      const isAbandoned = outcome.kind === "refused" && outcome.sdkError;
+      if (isAbandoned && (!hasCome || this.#host.onAbandoned(rank))) this.#abandoned.add(rank);
       resolve(outcome);
       if (rank === this.latest) this.#host.onAnswer();
     });

@@ -70,6 +70,12 @@ function keyOf(event: CalendarEvent): string {
   return `${event.dtStart} ${event.eventId}`;
 }
 
+/** What is kept of the calendar in case the process ends. */
+interface KeptCalendar {
+  readonly events: readonly CalendarEvent[];
+  readonly timeZone?: string;
+}
+
 /** Keeps the user's calendar: passes on what is new, and hands all of it to an app that begins to listen. */
 export class CalendarManager implements Manager {
   readonly #context: SessionContext;
@@ -114,7 +120,7 @@ export class CalendarManager implements Manager {
     if (fresh.length > 0) {
       this.#events = mergeCalendar(this.#events, fresh, now, this.#context.limits);
       this.#timeZone = fresh.findLast(({ timezone }) => timezone !== "")?.timezone ?? this.#timeZone;
-      for (const event of fresh) this.#context.publish(stream, event, "must", stream);
+      for (const event of fresh) this.#context.publish(stream, event, "newest", slotOf(event));
       this.#onChange();
     }
     return read.length;
@@ -128,13 +134,31 @@ export class CalendarManager implements Manager {
   onAppHears(app: SessionApp, keys: readonly string[]): void {
     if (!keys.includes(stream) && !keys.includes("*")) return;
     for (const event of this.events) {
-      this.#context.publishTo(app.packageName, stream, event, "must", stream);
+      this.#context.publishTo(app.packageName, stream, event, "newest", slotOf(event));
     }
+  }
+
+  keep(): KeptCalendar | undefined {
+    if (this.#events.length === 0) return undefined;
+    return {
+      events: this.#events,
+      ...(this.#timeZone !== undefined && { timeZone: this.#timeZone }),
+    };
+  }
+
+  resume({ events, timeZone }: KeptCalendar): void {
+    this.#events = events;
+    this.#timeZone = timeZone;
   }
 
   dispose(): void {
     this.#events = [];
   }
+}
+
+/** Of one event the last word counts, and all are told again to an app that comes back. */
+function slotOf(event: CalendarEvent): string {
+  return `${stream} ${keyOf(event)}`;
 }
 
 function sameEvent(a: CalendarEvent | undefined, b: CalendarEvent): boolean {

@@ -70,6 +70,14 @@ export interface DashboardHost {
 const contentModes = ["main", "expanded", "always_on"] as const;
 type ContentMode = (typeof contentModes)[number];
 
+/** What is kept of the dashboard in case the process ends. */
+interface KeptDashboard {
+  readonly rings: Readonly<Record<ContentMode, DashboardRing>>;
+  readonly mode: DashboardMode;
+  readonly corners?: Corners;
+  readonly phoneZone?: string;
+}
+
 export class DashboardManager implements Manager {
   readonly #context: SessionContext;
   readonly #host: DashboardHost;
@@ -111,6 +119,7 @@ export class DashboardManager implements Manager {
 
   /** Something that the dashboard shows may have changed, if only the time. */
   refresh(): void {
+    this.#context.changed();
     const corners = this.#shownCorners();
     this.#context.showDashboard(this.#layout(corners));
     this.#context.showStatus(this.#status(corners));
@@ -156,6 +165,23 @@ export class DashboardManager implements Manager {
   }
 
   onGlassesConnected(): void {
+    this.refresh();
+  }
+
+  keep(): KeptDashboard {
+    return {
+      rings: this.#rings,
+      mode: this.#mode,
+      ...(this.#corners && { corners: this.#corners }),
+      ...(this.#phoneZone !== undefined && { phoneZone: this.#phoneZone }),
+    };
+  }
+
+  resume({ rings, mode, corners, phoneZone }: KeptDashboard): void {
+    Object.assign(this.#rings, rings);
+    this.#mode = mode;
+    this.#corners = corners;
+    this.#phoneZone = phoneZone;
     this.refresh();
   }
 

@@ -85,6 +85,13 @@ function connectionReport(
 
 const connectionStream = "glasses_connection_state";
 
+/** What is kept of the glasses in case the process ends. */
+interface KeptDevice {
+  readonly state: DeviceState;
+  readonly modelName?: string;
+  readonly status?: Extract<GlassesMessage, { type: "glasses_connection_state" }>;
+}
+
 export class DeviceManager implements Manager {
   readonly #context: SessionContext;
   readonly #onChange: (modelChanged: boolean) => void;
@@ -150,6 +157,21 @@ export class DeviceManager implements Manager {
     }
   }
 
+  keep(): KeptDevice {
+    const { state, modelName, status } = {
+      state: this.#state,
+      modelName: this.#modelName,
+      status: this.#status,
+    };
+    return { state, ...(modelName !== undefined && { modelName }), ...(status && { status }) };
+  }
+
+  resume({ state, modelName, status }: KeptDevice): void {
+    this.#state = state;
+    this.#modelName = modelName;
+    this.#status = status;
+  }
+
   onAppConnected(app: SessionApp): void {
     app.send({ type: "device_state_update", state: this.#state, fullSnapshot: true });
   }
@@ -172,6 +194,7 @@ export class DeviceManager implements Manager {
     this.#state = nextDeviceState(before, report);
     const changes = deviceChanges(before, this.#state);
     if (changes === undefined) return;
+    this.#context.changed();
     for (const app of this.#context.apps()) {
       app.send({ type: "device_state_update", state: changes, fullSnapshot: false });
     }

@@ -85,6 +85,18 @@ export function lockWakeMs(lock: DisplayLock, nowMs: number): number {
   return lock.waiting.length > 0 && lock.restUntilMs > nowMs ? lock.restUntilMs : Number.POSITIVE_INFINITY;
 }
 
+/** A lock as JSON holds it. */
+export interface KeptLock {
+  readonly holder?: BackgroundLock;
+  readonly waiting: readonly string[];
+  readonly restUntilMs: number;
+}
+
+/** What of a lock the next process needs. */
+export function keptLock({ holder, waiting, restUntilMs }: DisplayLock): KeptLock {
+  return { ...(holder && { holder }), waiting, restUntilMs: Math.max(0, restUntilMs) };
+}
+
 function taken(
   packageName: string,
   wishEndMs: number,

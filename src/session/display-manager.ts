@@ -3,12 +3,14 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
-import { type Layout, sameLayout, type View } from "../wire/layouts.ts";
+import { isBitmap, type Layout, sameLayout, type View } from "../wire/layouts.ts";
 import { BootCards } from "./boot-cards.ts";
 import { choose, type Scene, type Wish } from "./display-choice.ts";
 import {
   type DisplayLock,
   freeLock,
+  type KeptLock,
+  keptLock,
   type LockView,
   lockAfterRequest,
   lockWakeMs,
@@ -36,6 +38,8 @@ export interface DisplayHost {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly foregroundApp: () => string | undefined;
+  /** An app's wish is another than before. */
+  readonly changed: () => void;
   /** Sends to the current glasses socket; `dropped` while there is none. */
   readonly send: (message: ToGlasses) => SendResult;
 }
@@ -60,6 +64,22 @@ interface ViewState {
   screen: Screen;
   /** Since when the screen has not been what it should be. */
   staleSinceMs: number | undefined;
+}
+
+/** What is kept of the display in case the process ends. */
+export interface KeptDisplay {
+  readonly lastSentMs: number;
+  readonly views: Readonly<Record<View, KeptView>>;
+}
+
+interface KeptView {
+  /** Without an end: until its app replaces it. */
+  readonly wishes: readonly (Pick<Wish, "packageName" | "layout" | "atMs" | "fleeting"> & {
+    readonly untilMs?: number;
+  })[];
+  readonly lock: KeptLock;
+  /** Whether the glasses showed nothing. */
+  readonly empty: boolean;
 }
 
 /** A view whose screen is not what it should be. */
@@ -120,6 +140,7 @@ export class DisplayManager {
       }
     }
     this.#pump();
+    this.#host.changed();
     const outcome = this.#outcomeOf(request.view, packageName);
     metrics.displays.inc({ outcome });
     return outcome;
@@ -172,6 +193,43 @@ export class DisplayManager {
       view.lock = lockWithout(view.lock, packageName);
     }
     this.#pump();
+    this.#host.changed();
+  }
+
+  /** What the next process needs. Pictures are left out: they are too large to be written again and again. */
+  keep(): KeptDisplay {
+    const keptView = ({ wishes, lock, screen }: ViewState): KeptView => ({
+      wishes: [...wishes.values()]
+        .filter(({ packageName, layout }) => packageName !== systemPackage && !isBitmap(layout))
+        .map(({ packageName, layout, atMs, untilMs, fleeting }) => ({
+          packageName,
+          layout,
+          atMs,
+          ...(untilMs < Number.POSITIVE_INFINITY && { untilMs }),
+          ...(fleeting && { fleeting }),
+        })),
+      lock: keptLock(lock),
+      empty: screen.kind === "empty",
+    });
+    const { main, dashboard } = this.#views;
+    return {
+      lastSentMs: Math.max(0, this.#lastSentMs),
+      views: { main: keptView(main), dashboard: keptView(dashboard) },
+    };
+  }
+
+  /** Goes on with what a former process had, when the glasses return. */
+  resume({ lastSentMs, views: kept }: KeptDisplay): void {
+    this.#lastSentMs = lastSentMs;
+    for (const name of views) {
+      const view = this.#views[name];
+      const { wishes, lock, empty } = kept[name];
+      for (const { untilMs = Number.POSITIVE_INFINITY, ...wish } of wishes) {
+        view.wishes.set(wish.packageName, { ...wish, untilMs, urgent: false });
+      }
+      view.lock = { holder: lock.holder, waiting: lock.waiting, restUntilMs: lock.restUntilMs };
+      if (!empty) view.screen = { kind: "unknown" };
+    }
   }
 
   /** New glasses socket: whatever belongs on the screen is sent again, the main view first. */
@@ -257,9 +315,14 @@ export class DisplayManager {
     dues.sort((a, b) => Number(atMs(a) > now) - Number(atMs(b) > now) || a.staleSinceMs - b.staleSinceMs);
     for (const due of dues) {
       const [first] = dues;
-      if (due !== first || atMs(due) > now) wakeMs = Math.min(wakeMs, Math.max(atMs(due), now + 1));
-      else if (this.#send(due.view, due.wish, now)) this.#lastSentMs = now;
-      else wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
+      if (due !== first || atMs(due) > now) {
+        wakeMs = Math.min(wakeMs, Math.max(atMs(due), now + 1));
+        continue;
+      }
+      const result = this.#send(due.view, due.wish, now);
+      if (result !== "undelivered") this.#lastSentMs = now;
+      // What it has ended by covering it may have stood between the screen and what belongs there now.
+      if (result !== "sent") wakeMs = Math.min(wakeMs, now + limits.displayIntervalMs);
     }
     if (wakeMs < Number.POSITIVE_INFINITY) this.#cancelPump = clock.at(wakeMs, () => this.#pump());
   }
@@ -315,7 +378,7 @@ export class DisplayManager {
     return now === this.#lastSentMs ? "shown" : "unchanged";
   }
 
-  #send(name: View, wish: Wish | undefined, nowMs: number): boolean {
+  #send(name: View, wish: Wish | undefined, nowMs: number): "sent" | "sentAndEndedAnother" | "undelivered" {
     const remainingMs = wish === undefined ? Number.POSITIVE_INFINITY : wish.untilMs - nowMs;
     const result = this.#host.send({
       type: "display_event",
@@ -325,13 +388,13 @@ export class DisplayManager {
       ...(remainingMs < Number.POSITIVE_INFINITY ? { durationMs: Math.ceil(remainingMs) } : {}),
     });
     this.#host.metrics.displays.inc({ outcome: result === "sent" ? "sent" : "undelivered" });
-    if (result !== "sent") return false;
+    if (result !== "sent") return "undelivered";
     const view = this.#views[name];
-    if (view.screen.kind === "showing") forgetFleeting(view, view.screen.wish);
+    const ended = view.screen.kind === "showing" && forgetFleeting(view, view.screen.wish);
     view.screen = wish === undefined ? { kind: "empty" } : { kind: "showing", wish };
     view.staleSinceMs = undefined;
     if (wish !== undefined) this.#sent.add(wish);
-    return true;
+    return ended ? "sentAndEndedAnother" : "sent";
   }
 }
 
@@ -351,9 +414,13 @@ function dropExpired(view: ViewState, nowMs: number): void {
   }
 }
 
-/** A fleeting display that is covered, or lost with its glasses, is over. */
-function forgetFleeting(view: ViewState, wish: Wish): void {
-  if (wish.fleeting && view.wishes.get(wish.packageName) === wish) view.wishes.delete(wish.packageName);
+/** A fleeting display that is covered, or lost with its glasses, is over. Returns whether this one was still wanted. */
+function forgetFleeting(view: ViewState, wish: Wish): boolean {
+  return (
+    wish.fleeting === true &&
+    view.wishes.get(wish.packageName) === wish &&
+    view.wishes.delete(wish.packageName)
+  );
 }
 
 /** Phones do not draw dashboard cards: they get the same text in a form that they do. */

@@ -14,6 +14,12 @@ interface Asked {
   readonly untilMs: number;
 }
 
+/** What is kept of the light in case the process ends. */
+interface KeptLight {
+  readonly asked: readonly (readonly [requestId: string, who: Asked])[];
+  readonly lit?: Asked;
+}
+
 /**
  * Hands the apps' orders to the light on the glasses. The last order wins whoever gave it; an app that ends while its
  * light is on leaves it dark.
@@ -72,6 +78,16 @@ export class LedManager implements Manager {
     this.#context.sendToGlasses(this.#toGlasses(packageName, requestId, "off", plainLight));
   }
 
+  keep(): KeptLight | undefined {
+    if (this.#lit === undefined && this.#asked.size === 0) return undefined;
+    return { asked: [...this.#asked], ...(this.#lit && { lit: this.#lit }) };
+  }
+
+  resume({ asked, lit }: KeptLight): void {
+    for (const [requestId, who] of asked) this.#asked.set(requestId, who);
+    this.#lit = lit;
+  }
+
   dispose(): void {
     this.#asked.clear();
     this.#lit = undefined;
@@ -100,6 +116,7 @@ export class LedManager implements Manager {
     this.#asked.delete(requestId);
     this.#asked.set(requestId, { packageName, untilMs: nowMs + limits.ledAnswerMs });
     const lastsMs = light.count * (light.ontime + light.offtime);
+    this.#context.changed();
     this.#lit = action === "on" ? { packageName, untilMs: nowMs + lastsMs } : undefined;
     return undefined;
   }

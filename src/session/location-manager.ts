@@ -2,7 +2,7 @@ import type { Stop } from "../kernel/stop.ts";
 import type { UserSettings, UserStore } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
-import { type RefusalCode, refusalError } from "../wire/refusals.ts";
+import { type RefusalCode, refusalError, streamRefusal } from "../wire/refusals.ts";
 import type { Stream } from "../wire/streams.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 import { type KnownPlace, keepPlace, type Place, readKeptPlace, readPlace } from "./place.ts";
@@ -66,6 +66,12 @@ interface Poll {
   /** How often the phone was asked: once, and once more if it came back in the meantime. */
   asked: number;
   readonly cancel: Stop;
+}
+
+/** What is kept of the location in case the process ends. */
+interface KeptLocation {
+  readonly last?: KnownPlace;
+  readonly polls: readonly (Omit<Poll, "cancel"> & { readonly correlationId: string })[];
 }
 
 export class LocationManager implements Manager {
@@ -175,6 +181,24 @@ export class LocationManager implements Manager {
     }
   }
 
+  keep(): KeptLocation | undefined {
+    const polls = [...this.#polls].map(([correlationId, { cancel: _, ...poll }]) => ({
+      correlationId,
+      ...poll,
+    }));
+    if (this.#last === undefined && polls.length === 0) return undefined;
+    return { ...(this.#last && { last: this.#last }), polls };
+  }
+
+  resume({ last, polls }: KeptLocation): void {
+    this.#last = last ?? this.#last;
+    this.#isNews = last !== undefined;
+    for (const { correlationId, ...poll } of polls) {
+      const cancel = this.#context.clock.at(poll.untilMs, () => this.#expire(correlationId));
+      this.#polls.set(correlationId, { ...poll, cancel });
+    }
+  }
+
   dispose(): void {
     this.#cancelReview?.();
     for (const id of [...this.#polls.keys()]) this.#forget(id);
@@ -199,6 +223,7 @@ export class LocationManager implements Manager {
   #learn(known: KnownPlace): void {
     this.#last = known;
     this.#isNews = true;
+    this.#context.changed();
   }
 
   #poll(app: SessionApp, correlationId: string, accuracy: LocationTier): void {
@@ -207,7 +232,7 @@ export class LocationManager implements Manager {
       metrics.requestsRefused.inc({ request: "location_poll_request", code: "PERMISSION_DENIED" });
       const message = "Asking for the location needs the permission LOCATION";
       const details = [{ stream: "location_update", requiredPermission: "LOCATION", message } as const];
-      app.send({ type: "permission_error", message, details });
+      app.send(streamRefusal("PERMISSION_DENIED", message, details));
       return;
     }
     if (this.#last !== undefined && this.#isFresh(accuracy)) {
@@ -225,6 +250,7 @@ export class LocationManager implements Manager {
     const cancel = clock.at(untilMs, () => this.#expire(correlationId));
     const poll: Poll = { packageName: app.packageName, accuracy, untilMs, asked: 0, cancel };
     this.#polls.set(correlationId, poll);
+    this.#context.changed();
     this.#ask(correlationId, poll);
   }
 
@@ -274,7 +300,7 @@ export class LocationManager implements Manager {
 
   #forget(correlationId: string): void {
     this.#polls.get(correlationId)?.cancel();
-    this.#polls.delete(correlationId);
+    if (this.#polls.delete(correlationId)) this.#context.changed();
   }
 
   #isFresh(accuracy: LocationTier): boolean {

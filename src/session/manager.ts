@@ -83,6 +83,8 @@ export interface SessionContext {
   readonly showDashboard: (layout: Layout | undefined) => void;
   /** The same for the main view. */
   readonly showStatus: (layout: Layout | undefined) => void;
+  /** Something has changed that a manager's `keep` gives. */
+  readonly changed: () => void;
 }
 
 /**
@@ -111,5 +113,9 @@ export interface Manager {
   /** A glasses socket has been acknowledged. `returning`: not the session's first. */
   onGlassesConnected?(returning: boolean): void;
   onGlassesGone?(): void;
+  /** What of this department the next process needs, should this one end without warning. As JSON holds it. */
+  keep?(): object | undefined;
+  /** Goes on with what `keep` of a former process gave. Called once, before anything else; the apps are there by then. */
+  resume?(kept: object): void;
   dispose?(): void;
 }

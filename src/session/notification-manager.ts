@@ -80,6 +80,14 @@ export class NotificationManager implements Manager {
     else if (message.type === "phone_notification_dismissed") this.dismiss(message);
   }
 
+  keep(): { readonly latest: PhoneNotification } | undefined {
+    return this.#latest && { latest: this.#latest };
+  }
+
+  resume({ latest }: { readonly latest: PhoneNotification }): void {
+    this.#latest = latest;
+  }
+
   dispose(): void {
     this.#latest = undefined;
   }

@@ -1,100 +1,301 @@
+import type { ToApp } from "../wire/apps.ts";
+import { NumberedMessage } from "./numbered-message.ts";
+
 /**
- * How an event fares while its app is away.
- * - `must`: kept in order and delivered when the app is back.
- * - `newest`: only the latest of its stream is kept, delivered after the first class.
+ * How an event fares when its app does not get it at once.
+ * - `must`: kept in order until the app has confirmed it.
+ * - `newest`: only the latest of its stream is kept, and delivered after the first class.
  */
 export type DeliveryClass = "must" | "newest";
 
-interface Held<Message> {
-  readonly message: Message;
-  readonly deliveryClass: DeliveryClass;
-  /** As JSON. */
+/** An event on its way to an app. */
+export interface OutboxEvent {
+  numbered: NumberedMessage;
+  /** `passing`: of use only now, and not kept once it has been sent or the socket is lost. */
+  readonly deliveryClass: DeliveryClass | "passing";
+  /** What a newest-wins event replaces, and is replaced by. */
+  readonly slot: string;
   readonly bytes: number;
+  /** When it was handed to a socket. */
+  sentAtMs: number;
+  /** Whether it may be sent: what must arrive is kept on the disk first. */
+  ready: boolean;
+}
+
+export interface OutboxLimits {
+  readonly outboxEvents: number;
+  readonly outboxBytes: number;
 }
 
 /**
- * What waits for one app that has lost its socket. Bounded in number and bytes; when full, the oldest of the newest-wins
- * class goes first, then the oldest that must arrive, and each is counted.
+ * What one app has been sent and not confirmed, and what waits to be sent, each message with its number. A socket that is
+ * lost takes with it what it was given last, and nobody can tell how much; so everything stays here until the app's pong
+ * says that it has come, and goes again over the next socket.
+ *
+ * Bounded in number and bytes. When it is full, newest-wins events go first, then the oldest that must arrive, and what the
+ * app may have missed because of that is counted.
  */
-export class Outbox<Message> {
-  readonly #mostEvents: number;
-  readonly #mostBytes: number;
-  readonly #must: Held<Message>[] = [];
-  readonly #newest = new Map<string, Held<Message>>();
+export class Outbox {
+  /** Tells one numbering from another: an app that comes back to another one has missed what it cannot be told. */
+  readonly epoch: number;
+  readonly #limits: OutboxLimits;
+  #seq: number;
+  /** Not on the present socket yet, in the order of sending. */
+  #waiting: OutboxEvent[] = [];
+  /** Sent and not confirmed, by number. */
+  #unconfirmed: OutboxEvent[] = [];
+  /** Newest-wins events that were sent and not confirmed, by slot. */
+  readonly #latest = new Map<string, OutboxEvent>();
   #bytes = 0;
+  /** Numbers of events that had to make room after they were sent: lost only if the socket is lost before they arrive. */
+  #shed: number[] = [];
   #lost = 0;
+  #replaying = false;
+  /** Of the lost ones, how many the present socket's acknowledgement has told of. */
+  #told = 0;
+  #lastSent: number | undefined;
 
-  constructor(limits: { readonly outboxEvents: number; readonly outboxBytes: number }) {
-    this.#mostEvents = limits.outboxEvents;
-    this.#mostBytes = limits.outboxBytes;
+  /** @param epoch a number above all that the app has ever been sent in this user's name. */
+  constructor(limits: OutboxLimits, epoch: number, seq = epoch) {
+    this.#limits = limits;
+    this.epoch = epoch;
+    this.#seq = seq;
   }
 
+  /** The last number given. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Events kept. */
   get size(): number {
-    return this.#must.length + this.#newest.size;
+    return this.#waiting.length + this.#unconfirmed.length + this.#latest.size;
   }
 
-  /** Events dropped since it was last empty. */
+  /** Events that the app has missed and not been told of. */
   get lost(): number {
     return this.#lost;
   }
 
+  /** Whether the app has something to confirm that must arrive. */
+  get owesReceipt(): boolean {
+    return this.#unconfirmed.length > 0;
+  }
+
+  /** The number of the last event that the present socket was given; undefined before the first. */
+  get lastSent(): number | undefined {
+    return this.#lastSent;
+  }
+
+  /** Whether something waits to be sent. */
+  get waits(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Numbers a message that is sent right away and not kept. */
+  number(message: ToApp, timestamp: string): NumberedMessage {
+    return new NumberedMessage(message, ++this.#seq, timestamp);
+  }
+
   /**
-   * Keeps an event. `slot` names the stream of a newest-wins event: it takes the place of the one held there.
-   * @returns how many older events had to go to make room.
+   * Takes an event, behind all that waits.
+   * @param supersedes a slot whose newest-wins event this one makes pointless, as a final does its interims.
+   * @returns the event, and how many others had to go to make room.
    */
-  hold(message: Message, deliveryClass: DeliveryClass, slot: string): number {
-    const held = { message, deliveryClass, bytes: Buffer.byteLength(JSON.stringify(message)) };
-    if (deliveryClass === "newest") {
-      this.#forget(slot);
-      this.#newest.set(slot, held);
-    } else {
-      this.#must.push(held);
+  add(
+    message: ToApp,
+    deliveryClass: OutboxEvent["deliveryClass"],
+    slot: string,
+    timestamp: string,
+    supersedes?: string,
+  ): { readonly event: OutboxEvent; readonly dropped: number } {
+    if (supersedes !== undefined) this.#forgetNewest(supersedes);
+    if (deliveryClass === "newest") this.#forgetNewest(slot);
+    const event = this.#event(this.number(message, timestamp), deliveryClass, slot);
+    this.#insert(event);
+    return { event, dropped: this.#makeRoom() };
+  }
+
+  /** Takes an event that must arrive and that a former process has left. To be called in order, before anything else. */
+  restore(text: string): void {
+    const numbered = NumberedMessage.read(text);
+    this.#seq = Math.max(this.#seq, numbered.seq);
+    const event = this.#event(numbered, "must", "");
+    event.ready = true;
+    this.#waiting.push(event);
+    this.#makeRoom();
+  }
+
+  /** What is next in the order of sending, if it may be sent; it stays until `sent` or `skip`. */
+  get next(): OutboxEvent | undefined {
+    const [event] = this.#waiting;
+    if (!event?.ready) return undefined;
+    const { message, seq, timestamp } = event.numbered;
+    // On one socket numbers only rise, and this one has been overtaken by what must arrive.
+    const overtaken = isNewest(event) && seq < (this.#lastSent ?? 0);
+    if (overtaken) event.numbered = this.number(message, timestamp);
+    return event;
+  }
+
+  /** All that was to be sent again has been: from now on events are sent in the order in which they come. */
+  replayed(): void {
+    this.#replaying = false;
+  }
+
+  /** The next one has been handed to the socket. */
+  sent(nowMs: number): void {
+    const event = this.#waiting.shift();
+    if (event === undefined) return;
+    event.sentAtMs = nowMs;
+    this.#lastSent = event.numbered.seq;
+    if (event.deliveryClass === "must") this.#unconfirmed.push(event);
+    else if (event.deliveryClass === "newest") this.#latest.set(event.slot, event);
+    else this.#bytes -= event.bytes;
+  }
+
+  /** The next one will not be sent. */
+  skip(): void {
+    this.#bytes -= this.#waiting.shift()?.bytes ?? 0;
+  }
+
+  /**
+   * Everything that was sent up to this number has come.
+   * @returns the number of the last event that must arrive among it; undefined where there was none.
+   */
+  confirm(seq: number): number | undefined {
+    // The acknowledgement was the first of all that has come.
+    this.#lost -= this.#told;
+    this.#told = 0;
+    const open = this.#shed.findIndex((shed) => shed > seq);
+    const came = open < 0 ? this.#shed.splice(0) : this.#shed.splice(0, open);
+    let last = came.at(-1);
+    while (this.#unconfirmed[0] !== undefined && this.#unconfirmed[0].numbered.seq <= seq) {
+      last = this.#unconfirmed[0].numbered.seq;
+      this.#bytes -= this.#unconfirmed.shift()?.bytes ?? 0;
     }
-    this.#bytes += held.bytes;
-    const before = this.#lost;
-    while (this.size > this.#mostEvents || this.#bytes > this.#mostBytes) this.#dropOldest();
-    return this.#lost - before;
+    for (const [slot, event] of this.#latest) {
+      if (event.numbered.seq > seq) continue;
+      this.#latest.delete(slot);
+      this.#bytes -= event.bytes;
+    }
+    return last;
   }
 
-  /** Forgets the newest-wins event of a slot: something final has overtaken it. */
-  supersede(slot: string): void {
-    this.#forget(slot);
+  /** An app that keeps count says so itself: everything up to this number has come, sent or not. */
+  confirmExactly(seq: number): number | undefined {
+    let last = this.confirm(seq);
+    this.#waiting = this.#waiting.filter((event) => {
+      if (event.deliveryClass !== "must" || event.numbered.seq > seq) return true;
+      last = Math.max(last ?? 0, event.numbered.seq);
+      this.#bytes -= event.bytes;
+      return false;
+    });
+    return last;
   }
 
-  /** What is next in the order of delivery; it stays until it is taken out. */
-  get first(): Held<Message> | undefined {
-    return this.#must[0] ?? this.#newest.values().next().value;
+  /** For a socket that confirms nothing: what was sent before that time counts as arrived. As `confirm`. */
+  confirmSentBefore(timeMs: number): number | undefined {
+    const last = this.#unconfirmed.findLast(({ sentAtMs }) => sentAtMs < timeMs);
+    return last === undefined ? undefined : this.confirm(last.numbered.seq);
   }
 
-  /** Takes out what is first. */
-  shift(): void {
-    const held = this.#must.shift();
-    if (held !== undefined) this.#bytes -= held.bytes;
-    else this.#forget(this.#newest.keys().next().value);
-    if (this.size === 0) this.#lost = 0;
+  /**
+   * The socket is lost: what was not confirmed is to be sent again. What must arrive comes first, in its order, and then the
+   * newest of each stream; so does what is added before `replayed`.
+   */
+  rewind(): void {
+    this.#replaying = true;
+    this.#told = 0;
+    this.#lastSent = undefined;
+    this.#lost += this.#shed.splice(0).length;
+    const newest = [...this.#latest.values(), ...this.#waiting.filter(isNewest)];
+    const must = [
+      ...this.#unconfirmed,
+      ...this.#waiting.filter(({ deliveryClass }) => deliveryClass === "must"),
+    ];
+    this.#latest.clear();
+    this.#unconfirmed = [];
+    this.#waiting = [...must, ...newest];
+    this.#bytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  clear(): void {
-    this.#must.length = 0;
-    this.#newest.clear();
+  /** How many events the app has missed: what it is told with the acknowledgement of a new socket. */
+  tellLost(): number {
+    this.#told = this.#lost;
+    return this.#lost;
+  }
+
+  /** Forgets everything. Returns how many events that must arrive were not confirmed. */
+  clear(): number {
+    const unconfirmed =
+      this.#unconfirmed.length + this.#waiting.filter(({ deliveryClass }) => deliveryClass === "must").length;
+    this.#waiting = [];
+    this.#unconfirmed = [];
+    this.#latest.clear();
+    this.#shed = [];
     this.#bytes = 0;
-    this.#lost = 0;
+    return unconfirmed;
   }
 
-  #forget(slot: string | undefined): void {
-    const held = slot === undefined ? undefined : this.#newest.get(slot);
-    if (slot === undefined || held === undefined) return;
-    this.#newest.delete(slot);
-    this.#bytes -= held.bytes;
+  /** Events that the app will not get, as far as anybody can tell. */
+  noteLost(events: number): void {
+    this.#lost += events;
   }
 
-  #dropOldest(): void {
-    const slot = this.#newest.keys().next();
-    if (!slot.done) {
-      this.#forget(slot.value);
-    } else {
-      this.#bytes -= this.#must.shift()?.bytes ?? 0;
+  #event(numbered: NumberedMessage, deliveryClass: OutboxEvent["deliveryClass"], slot: string): OutboxEvent {
+    const bytes = numbered.text.length;
+    this.#bytes += bytes;
+    return { numbered, deliveryClass, slot, bytes, sentAtMs: 0, ready: deliveryClass !== "must" };
+  }
+
+  #insert(event: OutboxEvent): void {
+    const newest = this.#replaying && event.deliveryClass === "must" ? this.#waiting.findIndex(isNewest) : -1;
+    if (newest < 0) this.#waiting.push(event);
+    else this.#waiting.splice(newest, 0, event);
+  }
+
+  #forgetNewest(slot: string): void {
+    const sent = this.#latest.get(slot);
+    if (sent !== undefined) {
+      this.#latest.delete(slot);
+      this.#bytes -= sent.bytes;
     }
-    this.#lost++;
+    if (this.#waiting.length === 0) return;
+    const index = this.#waiting.findIndex((event) => isNewest(event) && event.slot === slot);
+    if (index >= 0) this.#bytes -= this.#waiting.splice(index, 1)[0]?.bytes ?? 0;
   }
+
+  /** Returns how many events were dropped that the app has missed, or may have. */
+  #makeRoom(): number {
+    let dropped = 0;
+    while (this.size > this.#limits.outboxEvents || this.#bytes > this.#limits.outboxBytes) {
+      // What was sent is there, most likely; and where only the newest counts, the next one makes up for it.
+      const [latest] = this.#latest;
+      if (latest !== undefined) {
+        this.#forgetNewest(latest[0]);
+        continue;
+      }
+      const index = this.#waiting.findIndex(({ deliveryClass }) => deliveryClass !== "must");
+      if (index >= 0) {
+        this.#bytes -= this.#waiting.splice(index, 1)[0]?.bytes ?? 0;
+        this.#lost++;
+        dropped++;
+        continue;
+      }
+      const sent = this.#unconfirmed.shift();
+      if (sent !== undefined) {
+        this.#bytes -= sent.bytes;
+        this.#shed.push(sent.numbered.seq);
+        continue;
+      }
+      this.#bytes -= this.#waiting.shift()?.bytes ?? 0;
+      this.#lost++;
+      dropped++;
+    }
+    return dropped;
+  }
+}
+
+function isNewest({ deliveryClass }: OutboxEvent): boolean {
+  return deliveryClass === "newest";
 }

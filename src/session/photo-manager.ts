@@ -3,7 +3,7 @@ import type { AppCatalogue, AppRecord } from "../store/store.ts";
 import type { AppMessage } from "../wire/apps.ts";
 import { requestIdOf } from "../wire/bad-requests.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
-import { type PhotoFailure, readPhotoResponse } from "../wire/photo-response.ts";
+import { type PhotoFailure, photoRefusal, readPhotoResponse } from "../wire/photo-response.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 import {
   holdsCamera,
@@ -28,6 +28,15 @@ interface PhotoRequest {
   readonly expected: ExpectedPhoto;
   state: PhotoState;
   cancelWake: Stop | undefined;
+}
+
+/** A request that was open when the process ended. */
+interface KeptPhoto {
+  readonly packageName: string;
+  readonly message: PhotoMessage;
+  readonly terms: PhotoTerms;
+  readonly uploadUrl: string;
+  readonly sends: number;
 }
 
 /**
@@ -60,7 +69,7 @@ export class PhotoManager implements Manager {
   onBadRequest(app: SessionApp, type: string, request: object, problem: string): boolean {
     const requestId = type === "photo_request" ? requestIdOf(request) : undefined;
     if (requestId === undefined) return false;
-    this.#refuse(app, requestId, { code: "BAD_REQUEST", message: `${type}: ${problem}` });
+    this.#refuse(app, requestId, photoRefusal("BAD_REQUEST", `${type}: ${problem}`));
     return true;
   }
 
@@ -89,6 +98,31 @@ export class PhotoManager implements Manager {
     for (const requestId of [...this.#requests.keys()]) this.#step(requestId, { kind: "lost" });
   }
 
+  keep(): { readonly photos: readonly KeptPhoto[] } | undefined {
+    if (this.#requests.size === 0) return undefined;
+    const photos = [...this.#requests.values()].map(({ app, message, terms, uploadUrl, state }) => ({
+      packageName: app.packageName,
+      message,
+      terms,
+      uploadUrl,
+      sends: state.name === "SENT" ? state.sends : 0,
+    }));
+    return { photos };
+  }
+
+  /** What the glasses were asked for may come at any moment, whoever asks by now. */
+  resume({ photos }: { readonly photos: readonly KeptPhoto[] }): void {
+    for (const { packageName, message, terms, uploadUrl, sends } of photos) {
+      const app = this.#context.app(packageName);
+      if (app === undefined) continue;
+      const state: PhotoState =
+        sends === 0
+          ? { name: "REQUESTED" }
+          : { name: "SENT", sends, cameraUntilMs: Number.POSITIVE_INFINITY };
+      this.#take(app, message, terms, state, uploadUrl, uploadUrl);
+    }
+  }
+
   dispose(): void {
     this.#drop(() => true, "cancelled");
   }
@@ -96,7 +130,7 @@ export class PhotoManager implements Manager {
   #request(app: SessionApp, message: PhotoMessage): void {
     const { requestId } = message;
     const { packageName } = app;
-    const { metrics, clock, limits, userId, log } = this.#context;
+    const { metrics, clock, limits, log } = this.#context;
     const known = this.#requests.get(requestId);
     if (known !== undefined && known.app.packageName === packageName) {
       metrics.photos.inc({ outcome: "repeated" });
@@ -107,51 +141,73 @@ export class PhotoManager implements Manager {
     const route = this.#delivery.route(this.#recordOf(app), message.customWebhookUrl);
     const failure =
       known !== undefined
-        ? { code: "DUPLICATE_REQUEST_ID", message: "Another app's request has this id" }
+        ? photoRefusal("DUPLICATE_REQUEST_ID", "Another app's request has this id")
         : this.#obstacle(app);
     if (failure !== undefined) {
       this.#refuse(app, requestId, failure);
     } else if (route.kind === "none") {
-      this.#refuse(app, requestId, {
-        code: "NO_UPLOAD_URL",
-        message: `The picture cannot be uploaded: ${route.problem}`,
-      });
+      const message = `The picture cannot be uploaded: ${route.problem}`;
+      this.#refuse(app, requestId, photoRefusal("NO_UPLOAD_URL", message));
     } else {
       const untilMs = clock.now() + limits.photoMs;
-      const expected = this.#delivery.expect(userId, requestId, untilMs, (news) =>
-        this.#hear(requestId, news),
-      );
       const custom = message.customWebhookUrl !== undefined;
-      this.#requests.set(requestId, {
-        app,
-        process: app.process,
-        message,
-        terms: { way: route.kind === "relay" ? "relay" : custom ? "custom" : "direct", untilMs },
-        uploadUrl: route.kind === "relay" ? expected.uploadUrl : route.url,
-        expected,
-        state: { name: "REQUESTED" },
-        cancelWake: clock.at(untilMs, () => this.#tick(requestId)),
-      });
+      const way = route.kind === "relay" ? "relay" : custom ? "custom" : "direct";
+      const url = route.kind === "relay" ? undefined : route.url;
+      this.#take(app, message, { way, untilMs }, { name: "REQUESTED" }, url);
       this.#pump();
     }
+  }
+
+  /**
+   * @param url where the glasses are to upload, unless that is yet to be made up.
+   * @param formerUrl what a former process has told the glasses.
+   */
+  #take(
+    app: SessionApp,
+    message: PhotoMessage,
+    terms: PhotoTerms,
+    state: PhotoState,
+    url: string | undefined,
+    formerUrl?: string,
+  ): void {
+    const { clock, userId } = this.#context;
+    const { requestId } = message;
+    const expected = this.#delivery.expect(
+      userId,
+      requestId,
+      terms.untilMs,
+      (news) => this.#hear(requestId, news),
+      formerUrl,
+    );
+    this.#requests.set(requestId, {
+      app,
+      process: app.process,
+      message,
+      terms,
+      uploadUrl: url ?? expected.uploadUrl,
+      expected,
+      state,
+      cancelWake: clock.at(terms.untilMs, () => this.#tick(requestId)),
+    });
+    this.#context.changed();
   }
 
   /** Why the request of an app cannot be served now, the app's own lacks first. */
   #obstacle(app: SessionApp): PhotoFailure | undefined {
     const { glassesConnected, glasses, limits } = this.#context;
     if (this.#catalogue.get(app.packageName) === undefined)
-      return { code: "UNKNOWN_APP", message: "The app is not registered any more" };
+      return photoRefusal("UNKNOWN_APP", "The app is not registered any more");
     if (!app.may("CAMERA"))
-      return { code: "PERMISSION_DENIED", message: "The app has not been granted the permission CAMERA" };
-    if (!glassesConnected()) return { code: "PHONE_DISCONNECTED", message: "The phone is not connected" };
+      return photoRefusal("PERMISSION_DENIED", "The app has not been granted the permission CAMERA");
+    if (!glassesConnected()) return photoRefusal("PHONE_DISCONNECTED", "The phone is not connected");
     const { connected, capabilities } = glasses();
-    if (!connected) return { code: "GLASSES_DISCONNECTED", message: "The phone has lost its glasses" };
+    if (!connected) return photoRefusal("GLASSES_DISCONNECTED", "The phone has lost its glasses");
     if (capabilities?.hasCamera === false)
-      return { code: "NO_CAMERA", message: `${capabilities.modelName} has no camera` };
+      return photoRefusal("NO_CAMERA", `${capabilities.modelName} has no camera`);
     const waiting = [...this.#requests.values()];
     const own = waiting.filter((request) => request.app.packageName === app.packageName);
     if (waiting.length >= limits.photosPerSession || own.length >= limits.photosPerApp)
-      return { code: "CAMERA_BUSY", message: "Too many photos are waiting for the camera" };
+      return photoRefusal("CAMERA_BUSY", "Too many photos are waiting for the camera");
     return undefined;
   }
 
@@ -197,6 +253,7 @@ export class PhotoManager implements Manager {
     const from = request.state.name;
     const [state, actions] = nextPhotoState(request.state, event, request.terms, clock.now(), limits);
     request.state = state;
+    this.#context.changed();
     const wakeMs = photoWakeMs(state, request.terms, clock.now());
     request.cancelWake?.();
     if (wakeMs === undefined) {
@@ -254,7 +311,7 @@ export class PhotoManager implements Manager {
   #silent(requestId: string, request: PhotoRequest): void {
     if (this.#requests.get(requestId) !== request || request.state.name !== "SENT") return;
     const message = "The phone's connection gives no sign of life";
-    this.#step(requestId, { kind: "failure", failure: { code: "PHONE_NOT_RESPONDING", message } });
+    this.#step(requestId, { kind: "failure", failure: photoRefusal("PHONE_NOT_RESPONDING", message) });
     this.#pump();
   }
 

@@ -1,5 +1,5 @@
 import type { Limits } from "../kernel/limits.ts";
-import type { PhotoFailure } from "../wire/photo-response.ts";
+import { type PhotoFailure, photoRefusal } from "../wire/photo-response.ts";
 
 /** Where a picture goes: to the app at once, to the app through this server, or to an address the app has named. */
 export type PhotoWay = "direct" | "relay" | "custom";
@@ -139,12 +139,9 @@ export function holdsCamera(state: PhotoState, nowMs: number): boolean {
   return state.name === "SENT" && state.cameraUntilMs > nowMs;
 }
 
-const away: PhotoFailure = { code: "PHONE_DISCONNECTED", message: "The glasses are not connected" };
-const queuedTooLong: PhotoFailure = { code: "CAMERA_BUSY", message: "The camera was busy for too long" };
-const noWord: PhotoFailure = {
-  code: "PHONE_TIMEOUT",
-  message: "The glasses have not sent the picture in time",
-};
+const away = photoRefusal("PHONE_DISCONNECTED", "The glasses are not connected");
+const queuedTooLong = photoRefusal("CAMERA_BUSY", "The camera was busy for too long");
+const noWord = photoRefusal("PHONE_TIMEOUT", "The glasses have not sent the picture in time");
 
 function sent(sends: number, nowMs: number, limits: PhotoLimits): Step {
   return [{ name: "SENT", sends, cameraUntilMs: nowMs + limits.photoCameraMs }, [{ kind: "send" }]];

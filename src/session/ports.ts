@@ -3,10 +3,11 @@
  * every rule can be tested with a fake clock and fakes of these.
  */
 import type { AppRecord } from "../store/store.ts";
-import type { SessionRequest, StopRequest, ToApp } from "../wire/apps.ts";
+import type { SessionRequest, StopRequest } from "../wire/apps.ts";
 import type { Close } from "../wire/close-codes.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
 import type { PhotoFailure } from "../wire/photo-response.ts";
+import type { NumberedMessage } from "./numbered-message.ts";
 
 /**
  * `sent`: handed to the kernel or queued within the socket's bound. `dropped`: the socket is closed or its queue is full;
@@ -28,13 +29,18 @@ export interface GlassesPort {
 /** How a message fares when its reader is slow: interims make room first, then audio; control is never dropped silently. */
 export type MessageClass = "control" | "event" | "interim";
 
-/** One app socket. Adds the `timestamp` field to what it sends. */
+/** One app socket. */
 export interface AppPort {
   /** The address that it comes from, without a port; that of a proxy, where one stands before the server. */
   readonly peer: string;
   /** What waits to be sent because the app reads slowly. */
   readonly queuedBytes: number;
-  send(message: ToApp, messageClass: MessageClass): SendResult;
+  send(numbered: NumberedMessage, messageClass: MessageClass): SendResult;
+  /**
+   * Asks the app to confirm everything up to this number: by a ping that carries it, behind all that was sent before. The
+   * app's pong comes back to its session as `confirmed`. Repeated with every heartbeat.
+   */
+  askReceipt(seq: number): void;
   /** Sends raw audio as one binary frame. The bytes are copied before this returns. */
   sendAudio(pcm: Uint8Array): SendResult;
   close(close: Close): void;
@@ -99,12 +105,14 @@ export interface PhotoDelivery {
   /**
    * Takes uploads of a picture and reports on it until it is closed. `onNews` is never called before this returns.
    * @param untilMs from then on uploads are turned away.
+   * @param formerUrl the upload address that a former process of this server gave out for it, which stays good.
    */
   expect(
     userId: string,
     requestId: string,
     untilMs: number,
     onNews: (news: PhotoNews) => void,
+    formerUrl?: string,
   ): ExpectedPhoto;
   /** Hands a picture to its app's server, in more than one try where that can help. Never rejects. */
   deliver(

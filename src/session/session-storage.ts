@@ -1,11 +1,12 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
+import type { AppRecord, KeptSessions } from "../store/store.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { AppUser } from "./app-rooms.ts";
 import { watchCatalogue } from "./catalogue-watch.ts";
 import type { SessionWorld } from "./session-world.ts";
-import { UserSession } from "./user-session.ts";
+import { keptUntilMs, UserSession } from "./user-session.ts";
 
 /**
  * All sessions of this server, one a user. Look-ups answer at once, never throw, and never give out a session that is
@@ -46,6 +47,11 @@ export class SessionStorage {
       .filter(({ userId }) => this.getSession(userId)?.apps.app(packageName) !== undefined);
   }
 
+  /** Whether an app's server is known to be down. */
+  isServerDown(app: AppRecord): boolean {
+    return this.#world.circuits.isDown(app);
+  }
+
   /** The user's session; undefined when there is none or it is ending. */
   getSession(userId: string): UserSession | undefined {
     const session = this.#sessions.get(canonicalUserId(userId));
@@ -79,6 +85,56 @@ export class SessionStorage {
   findAppSession(sessionId: string, packageName: string): UserSession | undefined {
     const suffix = `-${packageName}`;
     return sessionId.endsWith(suffix) ? this.getSession(sessionId.slice(0, -suffix.length)) : undefined;
+  }
+
+  /**
+   * Takes up the sessions that a former process has left and whose grace has not passed; the others are forgotten. To be
+   * called before anybody can connect. One that cannot be read is left out, and the others are not touched.
+   * @returns how many go on.
+   */
+  resume({ aliveMs, sessions }: KeptSessions): number {
+    const { clock, config, metrics, log, journal } = this.#world;
+    const { sessionGraceMs, circuitJitterMs } = config.limits;
+    const now = clock.now();
+    for (const [index, kept] of sessions.entries()) {
+      const { userId, user, events, body } = kept;
+      const lostMs = Math.min(now, Math.max(kept.savedMs, aliveMs ?? 0));
+      // Evenly, so that many do not call their apps' servers in the same instant.
+      const spreadMs = (circuitJitterMs * index) / sessions.length;
+      try {
+        const untilMs = keptUntilMs(body, lostMs, sessionGraceMs);
+        if (untilMs === undefined) throw new Error("it was kept by another version");
+        if (untilMs > now) {
+          const ownLog = log.child({ user: this.#world.hashUser(userId) });
+          const resumed = { body, events, lostMs, spreadMs };
+          const onDisposed = (ended: UserSession) => this.#forget(ended);
+          this.#sessions.set(userId, new UserSession(this.#world, user, ownLog, onDisposed, resumed));
+          metrics.sessionsResumed.inc({ outcome: "resumed" });
+          continue;
+        }
+        metrics.sessionsResumed.inc({ outcome: "expired" });
+      } catch (error) {
+        metrics.sessionsResumed.inc({ outcome: "failed" });
+        log.error({ err: error, user: this.#world.hashUser(userId) }, "a session could not be resumed");
+      }
+      journal.end(userId);
+    }
+    metrics.sessions.set(this.#sessions.size);
+    return this.#sessions.size;
+  }
+
+  /** Waits for the last words of everybody who speaks, and lets nobody new in. */
+  async finishSpeech(): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.finishSpeech()));
+  }
+
+  /** Asks every app how far it has got, so that the next process does not send it again what it has. */
+  async askReceipts(): Promise<void> {
+    const { clock, config } = this.#world;
+    const owing = [...this.#sessions.values()].filter((session) => session.apps.askReceipts());
+    if (owing.length > 0)
+      await new Promise<void>((resolve) => clock.after(config.limits.drainReceiptMs, resolve));
   }
 
   /** Ends every session and refuses new ones. Resolves when all are gone. */

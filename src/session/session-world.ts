@@ -4,6 +4,7 @@ import type { Config } from "../kernel/config.ts";
 import type { UserHash } from "../kernel/identity.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import type { Journal } from "../store/journal.ts";
 import type { AppCatalogue, UserStore } from "../store/store.ts";
 import type { AppCircuits } from "./app-circuits.ts";
 import type { AppRooms } from "./app-rooms.ts";
@@ -20,6 +21,8 @@ export interface SessionWorld {
   readonly lanes: AudioLanes;
   readonly catalogue: AppCatalogue;
   readonly users: UserStore;
+  /** Keeps what must not be lost with this process. */
+  readonly journal: Journal;
   readonly webhooks: Webhooks;
   /** What is known of the apps' servers, whoever calls them. */
   readonly circuits: AppCircuits;

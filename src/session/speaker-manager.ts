@@ -72,6 +72,12 @@ interface Play {
   cancelTick: Stop;
 }
 
+/** What is kept of sounds in case the process ends. */
+interface KeptPlays {
+  readonly plays: readonly Omit<Play, "cancelTick">[];
+  readonly audible: readonly string[];
+}
+
 export class SpeakerManager implements Manager {
   readonly #context: SessionContext;
   readonly #publicUrl: () => string;
@@ -123,6 +129,28 @@ export class SpeakerManager implements Manager {
     if (!returning) return;
     for (const [packageName, trackId] of [...this.#untoldStops]) this.#silence(packageName, trackId);
     for (const play of [...this.#plays.values()]) this.#step(play, { kind: "phoneReturned" });
+  }
+
+  keep(): KeptPlays | undefined {
+    if (this.#plays.size + this.#audible.size === 0) return undefined;
+    return {
+      plays: [...this.#plays.values()].map(({ packageName, order, state }) => ({
+        packageName,
+        order,
+        state,
+      })),
+      audible: [...this.#audible],
+    };
+  }
+
+  resume({ plays, audible }: KeptPlays): void {
+    for (const packageName of audible) this.#audible.add(packageName);
+    for (const kept of plays) {
+      if (this.#context.app(kept.packageName) === undefined) continue;
+      const play: Play = { ...kept, cancelTick: () => {} };
+      this.#plays.set(play.order.requestId, play);
+      this.#arm(play);
+    }
   }
 
   onAppGone(packageName: string): void {
@@ -238,11 +266,13 @@ export class SpeakerManager implements Manager {
 
   #arm(play: Play): void {
     play.cancelTick();
+    this.#context.changed();
     play.cancelTick = this.#context.clock.at(play.state.untilMs, () => this.#step(play, { kind: "tick" }));
   }
 
   #forget(play: Play): void {
     play.cancelTick();
+    this.#context.changed();
     this.#plays.delete(play.order.requestId);
   }
 }

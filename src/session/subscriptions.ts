@@ -1,5 +1,5 @@
 import type { SpeechWish } from "../audio/lanes.ts";
-import type { DeniedStream } from "../wire/apps.ts";
+import type { DeniedStream } from "../wire/refusals.ts";
 import {
   defaultLanguage,
   type Permission,
@@ -165,12 +165,13 @@ export class Subscriptions {
  */
 export function uniteWishes(wishes: readonly SpeechWish[]): readonly SpeechWish[] {
   const united = new Map<string, SpeechWish>();
-  for (const { language, hints, identifyLanguage } of wishes) {
+  for (const { language, hints, identifyLanguage, anyLanguage } of wishes) {
     const former = united.get(language);
     united.set(language, {
       language,
       hints: [...new Set([...(former?.hints ?? []), ...hints])].sort(),
       identifyLanguage: identifyLanguage || former?.identifyLanguage === true,
+      ...((anyLanguage === true || former?.anyLanguage === true) && { anyLanguage: true }),
     });
   }
   return [...united.values()];

@@ -3,7 +3,7 @@ import type { SpeechState, Transcript } from "../audio/speech.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import type { TranscriptionData } from "../wire/apps.ts";
+import type { SpeechGap, TranscriptionData } from "../wire/apps.ts";
 import type { GlassesMessage } from "../wire/glasses.ts";
 import { defaultLanguage } from "../wire/streams.ts";
 import type { Publish } from "./manager.ts";
@@ -26,13 +26,32 @@ export interface TranscriptionHost {
   /** The apps that a spoken command may mean. */
   readonly callableApps: () => readonly CallableApp[];
   readonly obey: (command: VoiceCommand) => void;
+  /** Something that `keep` gives has changed. */
+  readonly changed: () => void;
 }
+
+/** What is kept of speech in case the process ends. */
+export interface KeptSpeech {
+  readonly startedAtMs: number;
+  /** Where the last word ended on the session's clock. */
+  readonly heardMs: number;
+  /** Since when something is being said that no final has ended; absent: nothing is. */
+  readonly openSinceMs?: number;
+  /** Since when the voice is silent, of which no word has come so far. */
+  readonly quietSinceMs?: number;
+}
+
+/** A voice of which no word has come so long after it fell silent has said none. */
+const wordlessMs = 3_000;
 
 /** Of what the phone hears by itself, the utterance that has not ended yet. */
 interface PhoneUtterance {
   readonly id: string;
   readonly latest: TranscriptionData;
 }
+
+/** What is kept of the name that a phone gives a speaker. */
+const speakerChars = 64;
 
 /**
  * Hands out what was said, and when somebody speaks. One stream a language serves every app that wants the language;
@@ -42,7 +61,15 @@ interface PhoneUtterance {
 export class TranscriptionManager {
   readonly history: TranscriptHistory;
   readonly #host: TranscriptionHost;
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
+  /** What lies before the audio of this process on the session's clock. */
+  #offsetMs = 0;
+  #heardMs = 0;
+  /** Since when something is being said that no final has ended. */
+  #openSinceMs: number | undefined;
+  #quietSinceMs: number | undefined;
+  /** Whether words have come of what no final has ended. */
+  #interim = false;
   #state: SpeechState = { state: "ready", detail: "" };
   /** Languages listened to. */
   #languages: readonly string[] = [];
@@ -69,16 +96,18 @@ export class TranscriptionManager {
   }
 
   /**
-   * What to listen to. `auto` is heard through the default language's stream: the embedded recogniser knows no other, and
-   * a second stream for the same words would cost a second decoder. Spoken commands are in the default language as well.
-   * Asking changes nothing.
+   * What to listen to. `auto` is heard through the default language's stream, which hears every language where its
+   * recogniser can: a second stream for the same words would be paid twice. Spoken commands are in the default language
+   * as well, and the names of the apps in them are words to be expected. Asking changes nothing.
    */
   demandOf(media: MediaDemand): AudioDemand {
     const wishes = media.speech.map((wish) =>
-      wish.language === "auto" ? { ...wish, language: defaultLanguage, identifyLanguage: true } : wish,
+      wish.language === "auto"
+        ? { ...wish, language: defaultLanguage, identifyLanguage: true, anyLanguage: true }
+        : wish,
     );
     const commands = this.#host.voiceCommands()
-      ? [{ language: defaultLanguage, hints: [], identifyLanguage: false }]
+      ? [{ language: defaultLanguage, hints: this.#calledApps(), identifyLanguage: false }]
       : [];
     const speech = uniteWishes([...wishes, ...commands]);
     return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm };
@@ -93,7 +122,9 @@ export class TranscriptionManager {
   }
 
   onTranscript(transcript: Transcript): void {
-    const { startMs, endMs, language } = transcript;
+    const { language } = transcript;
+    const startMs = transcript.startMs + this.#offsetMs;
+    const endMs = transcript.endMs + this.#offsetMs;
     this.#publish({
       type: "transcription",
       text: transcript.text,
@@ -135,22 +166,25 @@ export class TranscriptionManager {
       startTime,
       endTime,
       duration: endTime - startTime,
-      speakerId: typeof speakerId === "string" || typeof speakerId === "number" ? String(speakerId) : "0",
+      speakerId: isName(speakerId) ? String(speakerId).slice(0, speakerChars) : "0",
       provider: message.provider ?? "phone",
     };
-    if (message.isFinal) this.#phoneUtterance.delete(language);
-    else this.#phoneUtterance.set(language, { id, latest: data });
+    this.#phoneUtterance.delete(language);
+    if (!message.isFinal) this.#phoneUtterance.set(language, { id, latest: data });
     this.#publish(data);
+    // A phone may name any language, and begin in each what it never ends.
+    const [oldest] = this.#phoneUtterance.keys();
+    if (oldest !== undefined && this.#phoneUtterance.size > this.#host.limits.transcriptLanguages) {
+      this.#endPhoneUtterance(oldest);
+    }
   }
 
   onState(state: SpeechState): void {
     const changed = state.state !== this.#state.state;
     this.#state = state;
     // What the phone had begun will not be ended by it: the server hears the rest.
-    for (const [language, { latest }] of this.#phoneUtterance) {
-      if (this.#isDeaf(language)) continue;
-      this.#phoneUtterance.delete(language);
-      this.#publish({ ...latest, isFinal: true });
+    for (const language of [...this.#phoneUtterance.keys()]) {
+      if (!this.#isDeaf(language)) this.#endPhoneUtterance(language);
     }
     if (changed) this.#host.onStateChange();
   }
@@ -159,12 +193,14 @@ export class TranscriptionManager {
   onPhoneVoice(active: boolean): void {
     this.#phoneReportsVoice = true;
     this.#voiceActive = active;
+    this.#noteVoice();
   }
 
   /** The server's own detector has heard a voice begin or end: news to apps only where the phone does not tell. */
   onServerVoice(active: boolean): void {
     if (active === this.#voiceActive) return;
     this.#voiceActive = active;
+    this.#noteVoice();
     if (!this.#phoneReportsVoice) this.#publishVoice();
   }
 
@@ -179,8 +215,48 @@ export class TranscriptionManager {
     this.#publishVoice();
   }
 
+  keep(): KeptSpeech {
+    const openSinceMs = this.#openSinceMs;
+    const quietSinceMs = this.#quietSinceMs;
+    return {
+      startedAtMs: this.#startedAtMs,
+      heardMs: this.#heardMs,
+      ...(openSinceMs !== undefined && { openSinceMs }),
+      ...(quietSinceMs !== undefined && { quietSinceMs }),
+    };
+  }
+
+  /**
+   * Goes on where a former process has ended: audio is lost with a process, and so is what was being said.
+   * @param lostMs when that was.
+   * @returns what was lost; undefined where nothing was being said.
+   */
+  resume(
+    { startedAtMs, heardMs, openSinceMs, quietSinceMs }: KeptSpeech,
+    lostMs: number,
+  ): SpeechGap | undefined {
+    this.#startedAtMs = startedAtMs;
+    this.#heardMs = heardMs;
+    this.#offsetMs = heardMs;
+    const wordless = quietSinceMs !== undefined && lostMs - quietSinceMs > wordlessMs;
+    if (openSinceMs === undefined || wordless) return undefined;
+    this.#host.metrics.speechGaps.inc({ cause: "restart" });
+    return { fromMs: openSinceMs, toMs: Math.max(openSinceMs, lostMs) };
+  }
+
   dispose(): void {
     this.history.clear();
+  }
+
+  #calledApps(): string[] {
+    return this.#host.callableApps().flatMap(({ name, phrases = [] }) => [name, ...phrases]);
+  }
+
+  /** Makes what the phone had begun to say in a language the final. */
+  #endPhoneUtterance(language: string): void {
+    const latest = this.#phoneUtterance.get(language)?.latest;
+    this.#phoneUtterance.delete(language);
+    if (latest !== undefined) this.#publish({ ...latest, isFinal: true });
   }
 
   /** Whether nothing here can hear a language. */
@@ -203,6 +279,8 @@ export class TranscriptionManager {
 
   #publish(data: TranscriptionData): void {
     this.#host.metrics.transcripts.inc({ kind: data.isFinal ? "final" : "interim" });
+    this.#heardMs = Math.max(this.#heardMs, data.endTime);
+    this.#noteSpeech(data.isFinal);
     this.history.add(data);
     const language = data.transcribeLanguage;
     const keys = [`transcription:${language}`];
@@ -213,6 +291,32 @@ export class TranscriptionManager {
     }
     this.#host.onSaid(data);
     if (data.isFinal) this.#obey(data);
+  }
+
+  /** Who listens is owed what is being said, from a voice or a first word on until the final that ends it. */
+  #noteSpeech(isFinal: boolean): void {
+    const now = this.#host.clock.now();
+    this.#interim = !isFinal;
+    if (!isFinal) this.#setOpen(this.#openSinceMs ?? now, undefined);
+    else this.#setOpen(this.#voiceActive ? now : undefined, undefined);
+  }
+
+  #noteVoice(): void {
+    const now = this.#host.clock.now();
+    const quietMs = now - (this.#quietSinceMs ?? now);
+    if (!this.#voiceActive) {
+      const wordsCame = this.#openSinceMs !== undefined && this.#interim;
+      this.#setOpen(this.#openSinceMs, wordsCame ? undefined : now);
+    } else if (this.#languages.length > 0) {
+      this.#setOpen(quietMs > wordlessMs ? now : (this.#openSinceMs ?? now), undefined);
+    }
+  }
+
+  #setOpen(openSinceMs: number | undefined, quietSinceMs: number | undefined): void {
+    if (openSinceMs === this.#openSinceMs && quietSinceMs === this.#quietSinceMs) return;
+    this.#openSinceMs = openSinceMs;
+    this.#quietSinceMs = openSinceMs === undefined ? undefined : quietSinceMs;
+    this.#host.changed();
   }
 
   #publishVoice(): void {
@@ -231,4 +335,8 @@ export class TranscriptionManager {
     this.#host.metrics.voiceCommands.inc({ outcome: sure ? command.action : "doubtful" });
     if (sure) this.#host.obey(command);
   }
+}
+
+function isName(value: unknown): value is string | number {
+  return typeof value === "string" || typeof value === "number";
 }

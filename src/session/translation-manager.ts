@@ -1,4 +1,5 @@
 import type { TranscriptionData, TranslationData } from "../wire/apps.ts";
+import { streamRefusal } from "../wire/refusals.ts";
 import { type Stream, streamKey } from "../wire/streams.ts";
 import type { Manager, SessionApp, SessionContext } from "./manager.ts";
 
@@ -46,7 +47,7 @@ export class TranslationManager implements Manager {
       }));
     if (denied.length === 0) return;
     this.#context.metrics.requestsRefused.inc({ request: "translation", code: "NOT_SERVED" }, denied.length);
-    app.send({ type: "permission_error", message: "Some subscriptions cannot be served", details: denied });
+    app.send(streamRefusal("NOT_SERVED", "Some subscriptions cannot be served", denied));
   }
 
   onSubscriptionsChanged(): void {

@@ -1,13 +1,15 @@
+import type { Clock } from "../kernel/clock.ts";
+import { ContainedClock } from "../kernel/contained-clock.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { UserRecord } from "../store/store.ts";
+import type { KeptEvent, UserRecord } from "../store/store.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { GlassesMessage, SessionSnapshot, ToGlasses } from "../wire/glasses.ts";
 import { parseStream, streamKey } from "../wire/streams.ts";
-import { AppManager } from "./app-manager.ts";
+import { AppManager, type KeptApp } from "./app-manager.ts";
 import { AudioManager } from "./audio-manager.ts";
-import { DisplayManager } from "./display-manager.ts";
+import { DisplayManager, type KeptDisplay } from "./display-manager.ts";
 import { glassesEvent } from "./glasses-events.ts";
 import type { Manager, Publish, SessionContext } from "./manager.ts";
 import { createManagers, type Managers } from "./managers.ts";
@@ -16,7 +18,41 @@ import { PhoneSubscriber } from "./phone-subscriber.ts";
 import type { GlassesPort, SendResult } from "./ports.ts";
 import { nextSessionState, type SessionEvent, type SessionState } from "./session-lifecycle.ts";
 import type { SessionWorld } from "./session-world.ts";
-import { TranscriptionManager } from "./transcription-manager.ts";
+import { type KeptSpeech, TranscriptionManager } from "./transcription-manager.ts";
+
+/** The form of what is kept of a session. What another version has kept is not read. */
+const keptVersion = 1;
+
+/** A session as it is kept in case the process ends. Times in milliseconds since the Unix epoch. */
+interface KeptState {
+  readonly version: typeof keptVersion;
+  readonly startedAtMs: number;
+  /** When the session ends unless its glasses return; absent while they are there. */
+  readonly untilMs?: number;
+  readonly apps: readonly KeptApp[];
+  readonly display: KeptDisplay;
+  readonly speech: KeptSpeech;
+  /** By the manager's name. */
+  readonly managers: Readonly<Record<string, object>>;
+}
+
+/** How a session goes on that a former process had. */
+export interface ResumedSession {
+  /** What `keep` gave. */
+  readonly body: string;
+  /** What its apps have not confirmed, by package and number. */
+  readonly events: readonly KeptEvent[];
+  /** When the former process ended, as far as known. */
+  readonly lostMs: number;
+  /** By how much the webhooks to its apps are put off, since it is not the only one. */
+  readonly spreadMs: number;
+}
+
+/** Until when a kept session waits for its glasses; undefined: it cannot be read. */
+export function keptUntilMs(body: string, lostMs: number, graceMs: number): number | undefined {
+  const state: Partial<KeptState> = JSON.parse(body);
+  return state.version === keptVersion ? (state.untilMs ?? lostMs + graceMs) : undefined;
+}
 
 /**
  * Everything that belongs to one user while the glasses are on: the glasses' socket, the apps, and the managers that
@@ -39,30 +75,46 @@ export class UserSession {
   readonly #phone: PhoneSubscriber;
   readonly #publish: Publish;
   readonly #managers: readonly Manager[];
+  readonly #managersByName: Readonly<Record<string, Manager>>;
   readonly #world: SessionWorld;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #installations: Map<string, boolean>;
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
   readonly #abort = new AbortController();
   readonly #onDisposed: (session: UserSession) => void;
   #state: SessionState;
   #port: GlassesPort | undefined;
   #generation = 0;
   #everConnected = false;
+  /** Whether the session goes on after the end of a former process, with which its glasses were lost. */
+  #resuming = false;
   #cancelGrace: Stop | undefined;
   #cancelReview: Stop | undefined;
   #disposal: Promise<void> | undefined;
 
+  /**
+   * @param onDisposed is called when it is over and freed.
+   * @param resumed where a former process had the session; then it waits for its glasses.
+   * @throws when that cannot be read.
+   */
   constructor(
     world: SessionWorld,
     user: UserRecord,
     log: Logger,
     onDisposed: (session: UserSession) => void,
+    resumed?: ResumedSession,
   ) {
-    const { clock, metrics, config } = world;
+    const { metrics, config } = world;
+    // What goes wrong in a timer of this session is told as this session's.
+    const clock = new ContainedClock(world.clock, (error) => {
+      metrics.errors.inc({ where: "timer" });
+      log.error({ err: error }, "an error was contained");
+    });
     const { limits } = config;
     this.userId = user.userId;
     this.#world = world;
+    this.#clock = clock;
     this.#log = log;
     this.#installations = new Map(Object.entries(user.installations));
     this.#onDisposed = onDisposed;
@@ -75,6 +127,7 @@ export class UserSession {
       metrics,
       send,
       foregroundApp: () => this.apps.foreground,
+      changed: () => this.#changed(),
     });
     const context: SessionContext = {
       userId: user.userId,
@@ -99,16 +152,19 @@ export class UserSession {
       allStreams: () => this.apps.subscriptions.allStreams(),
       showDashboard: (layout) => this.display.showSystem("dashboard", layout),
       showStatus: (layout) => this.display.showSystem("main", layout),
+      changed: () => this.#changed(),
     };
     this.#publish = context.publish;
     const managers = createManagers(context, world, user, {
       onDeviceChange: (modelChanged) => {
-        this.microphone.update();
+        // An app that has to go turns no microphone on any more.
         if (modelChanged) this.apps.fitGlasses();
+        this.microphone.update();
       },
       // Those to be heard by voice and not to be heard at all are among them.
       onSettings: () => this.#reviewSoon(),
     });
+    this.#managersByName = managers;
     this.#managers = Object.values(managers);
     this.settings = managers.settings;
     this.device = managers.device;
@@ -131,7 +187,10 @@ export class UserSession {
       signal: this.#abort.signal,
       display: this.display,
       websocketUrl: world.websocketUrl,
-      userPresent: () => this.#port !== undefined,
+      // Whoever was there when the server went is on the way back.
+      userPresent: () => this.#port !== undefined || this.#resuming,
+      journal: world.journal,
+      changed: () => this.#changed(),
       hasInstalled: (packageName) => this.hasInstalled(packageName),
       capabilities: () => this.device.facts.capabilities,
       onGivenUp: (packageName, message) => {
@@ -154,6 +213,7 @@ export class UserSession {
         for (const manager of this.#managers) manager.onSaid?.(said);
       },
       onStateChange: () => this.#reviewSoon(),
+      changed: () => this.#changed(),
       voiceCommands: () => this.settings.phone["voice_commands"] === true,
       callableApps: () => world.catalogue.all().filter(({ packageName }) => this.hasInstalled(packageName)),
       obey: ({ action, packageName }) => {
@@ -195,6 +255,7 @@ export class UserSession {
       },
       user.audioFormat,
     );
+    if (resumed !== undefined) this.#resume(resumed);
     this.#armGrace();
   }
 
@@ -222,6 +283,7 @@ export class UserSession {
     this.#port = port;
     this.#generation++;
     this.#everConnected = true;
+    this.#resuming = false;
     former?.close(closes.superseded);
     if (former !== undefined) this.display.glassesGone();
     this.#setState({ kind: "connected" });
@@ -352,6 +414,29 @@ export class UserSession {
     };
   }
 
+  /** The whole session as JSON, for the next process. */
+  keep(): string {
+    const managers = Object.entries(this.#managersByName).flatMap(([name, manager]) => {
+      const kept = manager.keep?.();
+      return kept === undefined ? [] : [[name, kept] as const];
+    });
+    const state: KeptState = {
+      version: keptVersion,
+      startedAtMs: this.#startedAtMs,
+      ...("untilMs" in this.#state && { untilMs: this.#state.untilMs }),
+      apps: this.apps.keep(),
+      display: this.display.keep(),
+      speech: this.transcription.keep(),
+      managers: Object.fromEntries(managers),
+    };
+    return JSON.stringify(state);
+  }
+
+  /** Takes no more audio, and waits for the words of what was said so far, for `finalWordsMs` at most. Never rejects. */
+  async finishSpeech(): Promise<void> {
+    await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
+  }
+
   /**
    * Ends the session: audio is taken no more, the last words are waited for, the apps are told, everything is freed.
    * @param appsClose what the apps' sockets are closed with, `glassesClose` that of the glasses.
@@ -362,8 +447,38 @@ export class UserSession {
     return this.#disposal;
   }
 
+  #resume({ body, events, lostMs, spreadMs }: ResumedSession): void {
+    const kept: KeptState = JSON.parse(body);
+    const { clock, config } = this.#world;
+    this.#startedAtMs = kept.startedAtMs;
+    this.#everConnected = true;
+    this.#resuming = true;
+    this.#state = {
+      name: "DISCONNECTED",
+      untilMs: kept.untilMs ?? lostMs + config.limits.sessionGraceMs,
+    };
+    const gap = this.transcription.resume(kept.speech, lostMs);
+    if (gap !== undefined) this.#log.warn({ gap }, "what was being said when the server ended is lost");
+    this.apps.resume({ apps: kept.apps, events, lostMs, spreadMs, gap });
+    this.display.resume(kept.display);
+    for (const [name, manager] of Object.entries(this.#managersByName)) {
+      const own = kept.managers[name];
+      if (own !== undefined) manager.resume?.(own);
+    }
+    this.#log.info({ awayMs: Math.round(clock.now() - lostMs) }, "session resumed");
+    this.#reviewSoon();
+  }
+
+  /** Something has changed that `keep` gives. */
+  #changed(): void {
+    // Nobody can have seen anything of it yet.
+    if (!this.#everConnected || this.disposed) return;
+    this.#world.journal.save(this.userId, () => this.keep());
+  }
+
   async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {
     this.#setState({ kind: "end" });
+    this.#resuming = false;
     this.#cancelGrace?.();
     this.microphone.dispose();
     await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
@@ -377,6 +492,7 @@ export class UserSession {
     this.#port = undefined;
     this.#generation++;
     this.#setState({ kind: "disposed" });
+    this.#world.journal.end(this.userId);
     this.#onDisposed(this);
   }
 
@@ -407,13 +523,14 @@ export class UserSession {
     this.#state = nextSessionState(this.#state, event, clock.now(), config.limits.sessionGraceMs);
     if (this.state === from) return;
     this.#log.info({ from, to: this.state }, "session state");
+    this.#changed();
     this.#armGrace();
   }
 
   #armGrace(): void {
     this.#cancelGrace?.();
     if (!("untilMs" in this.#state)) return;
-    this.#cancelGrace = this.#world.clock.at(this.#state.untilMs, () => {
+    this.#cancelGrace = this.#clock.at(this.#state.untilMs, () => {
       const next = nextSessionState(
         this.#state,
         { kind: "tick" },
@@ -427,7 +544,7 @@ export class UserSession {
   /** Looks at the demand for audio a moment from now: the SDK sends its list anew for every handler it registers. */
   #reviewSoon(): void {
     if (this.#cancelReview !== undefined || this.disposed) return;
-    this.#cancelReview = this.#world.clock.after(this.#world.config.limits.microphoneBatchMs, () => {
+    this.#cancelReview = this.#clock.after(this.#world.config.limits.microphoneBatchMs, () => {
       this.#cancelReview = undefined;
       const demand = this.apps.subscriptions.mediaDemand();
       this.#audio.setDemand(this.transcription.listenFor(demand));

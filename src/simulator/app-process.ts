@@ -88,7 +88,8 @@ export async function startAppProcess<Message>(options: AppProcessOptions<Messag
   };
 }
 
-function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on at this moment. */
+export function freePort(): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const probe = createServer();
   probe.once("error", reject);

@@ -1,6 +1,17 @@
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, SettingScope, StorageRoom, Store, UserRecord, Values } from "./store.ts";
+import type {
+  AppRecord,
+  JournalBatch,
+  KeptEvent,
+  KeptSession,
+  KeptSessions,
+  SettingScope,
+  StorageRoom,
+  Store,
+  UserRecord,
+  Values,
+} from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
 
 /** A store that forgets everything with the process. For tests. */
@@ -10,6 +21,9 @@ export class MemoryStore implements Store {
   readonly #users = new Map<string, UserRecord>();
   /** Entries by user and app. */
   readonly #storage = new Map<string, Map<string, string>>();
+  readonly #sessions = new Map<string, KeptSession>();
+  #events: readonly KeptEvent[] = [];
+  #aliveMs: number | undefined;
 
   loadUser(userId: string): Promise<UserRecord> {
     return Promise.resolve(this.#user(userId));
@@ -101,7 +115,34 @@ export class MemoryStore implements Store {
     const known = await this.knowsUser(userId);
     this.#users.delete(userId);
     for (const id of this.#storage.keys()) if (JSON.parse(id)[0] === userId) this.#storage.delete(id);
+    this.#endSession(userId);
     return known;
+  }
+
+  commit({ ended, settled, events, sessions, aliveMs }: JournalBatch): Promise<void> {
+    for (const userId of ended) this.#endSession(userId);
+    for (const { userId, packageName, upToSeq } of settled) {
+      this.#events = this.#events.filter(
+        (event) => event.userId !== userId || event.packageName !== packageName || event.seq > upToSeq,
+      );
+    }
+    this.#events = [...this.#events, ...events];
+    for (const session of sessions) this.#sessions.set(session.userId, session);
+    this.#aliveMs = aliveMs;
+    return Promise.resolve();
+  }
+
+  loadSessions(): Promise<KeptSessions> {
+    const inOrder = this.#events.toSorted((a, b) => compare(a.packageName, b.packageName) || a.seq - b.seq);
+    const sessions = [...this.#sessions.values()].toSorted((a, b) => compare(a.userId, b.userId));
+    return Promise.resolve({
+      aliveMs: this.#aliveMs,
+      sessions: sessions.map((session) => ({
+        ...session,
+        user: this.#user(session.userId),
+        events: inOrder.filter(({ userId }) => userId === session.userId),
+      })),
+    });
   }
 
   revokeTokens(userId: string, notBefore: number): Promise<void> {
@@ -115,6 +156,11 @@ export class MemoryStore implements Store {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #endSession(userId: string): void {
+    this.#sessions.delete(userId);
+    this.#events = this.#events.filter((event) => event.userId !== userId);
   }
 
   #user(userId: string): UserRecord {
@@ -132,6 +178,10 @@ export class MemoryStore implements Store {
   #entries(userId: string, packageName: string): Map<string, string> {
     return this.#storage.get(storageId(userId, packageName)) ?? new Map();
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function storageId(userId: string, packageName: string): string {

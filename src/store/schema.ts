@@ -48,10 +48,36 @@ const migrations = [
      user_id TEXT PRIMARY KEY,
      not_before INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // What a server needs to go on where it, or another process before it, has ended: the sessions, what their apps have not
+  // yet confirmed, and until when the process was alive.
+  `CREATE TABLE session (
+     user_id TEXT PRIMARY KEY,
+     saved_ms REAL NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE event (
+     user_id TEXT NOT NULL,
+     package_name TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     PRIMARY KEY (user_id, package_name, seq)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE process (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     alive_ms REAL NOT NULL
+   ) STRICT;`,
 ] as const;
 
 /** Tables with rows of users that go with the user. */
-export const tablesOfUsers = ["user", "wanted_app", "setting", "installation", "storage"] as const;
+export const tablesOfUsers = [
+  "user",
+  "wanted_app",
+  "setting",
+  "installation",
+  "storage",
+  "session",
+  "event",
+] as const;
 
 /**
  * Brings a database up to date.

@@ -2,7 +2,17 @@ import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
 import { migrate, tablesOfUsers } from "./schema.ts";
-import type { AppRecord, SettingScope, StorageRoom, UserRecord, UserSettings, Values } from "./store.ts";
+import type {
+  AppRecord,
+  JournalBatch,
+  KeptEvent,
+  KeptSessions,
+  SettingScope,
+  StorageRoom,
+  UserRecord,
+  UserSettings,
+  Values,
+} from "./store.ts";
 
 /** How long a write waits for another process to finish its own. */
 const busyMs = 5_000;
@@ -43,6 +53,8 @@ export class SqliteDatabase {
       database.run(`PRAGMA busy_timeout = ${busyMs}`);
       database.run("PRAGMA journal_mode = WAL");
       database.run("PRAGMA synchronous = NORMAL");
+      // What was said passes through here: what is deleted is to be gone.
+      database.run("PRAGMA secure_delete = ON");
       migrate(database);
     } catch (error) {
       database?.close();
@@ -256,6 +268,62 @@ export class SqliteDatabase {
       ? "INSERT OR IGNORE INTO wanted_app (user_id, package_name) VALUES (?, ?)"
       : "DELETE FROM wanted_app WHERE user_id = ? AND package_name = ?";
     this.#database.query(sql).run(userId, packageName);
+  }
+
+  /** Commits a batch, all or nothing. */
+  commit({ ended, settled, events, sessions, aliveMs }: JournalBatch): void {
+    const db = this.#database;
+    const endSession = db.query("DELETE FROM session WHERE user_id = ?");
+    const endEvents = db.query("DELETE FROM event WHERE user_id = ?");
+    const settle = db.query("DELETE FROM event WHERE user_id = ? AND package_name = ? AND seq <= ?");
+    const keep = db.query(
+      "INSERT OR REPLACE INTO event (user_id, package_name, seq, body) VALUES (?, ?, ?, ?)",
+    );
+    const save = db.query("INSERT OR REPLACE INTO session (user_id, saved_ms, body) VALUES (?, ?, ?)");
+    const alive = db.query("INSERT OR REPLACE INTO process (id, alive_ms) VALUES (1, ?)");
+    db.transaction(() => {
+      for (const userId of ended) {
+        endSession.run(userId);
+        endEvents.run(userId);
+      }
+      for (const { userId, packageName, upToSeq } of settled) settle.run(userId, packageName, upToSeq);
+      for (const { userId, packageName, seq, body } of events) keep.run(userId, packageName, seq, body);
+      for (const { userId, savedMs, body } of sessions) save.run(userId, savedMs, body);
+      alive.run(aliveMs);
+    }).immediate();
+  }
+
+  /** What the process before this one has left. */
+  keptSessions(): KeptSessions {
+    const db = this.#database;
+    const alive = db.query<{ alive_ms: number }, []>("SELECT alive_ms FROM process").get();
+    const events = new Map<string, KeptEvent[]>();
+    const rows = db
+      .query<{ user_id: string; package_name: string; seq: number; body: string }, []>(
+        "SELECT * FROM event ORDER BY user_id, package_name, seq",
+      )
+      .all();
+    for (const { user_id: userId, package_name: packageName, seq, body } of rows) {
+      const ofUser = events.get(userId);
+      const event = { userId, packageName, seq, body };
+      if (ofUser === undefined) events.set(userId, [event]);
+      else ofUser.push(event);
+    }
+    return {
+      aliveMs: alive?.alive_ms,
+      sessions: db
+        .query<{ user_id: string; saved_ms: number; body: string }, []>(
+          "SELECT * FROM session ORDER BY user_id",
+        )
+        .all()
+        .map(({ user_id: userId, saved_ms: savedMs, body }) => ({
+          userId,
+          savedMs,
+          body,
+          user: this.user(userId),
+          events: events.get(userId) ?? [],
+        })),
+    };
   }
 
   /** Safe to call twice. */

@@ -5,7 +5,16 @@ import type { Metrics } from "../kernel/metrics.ts";
 import { SupervisedWorker } from "../kernel/supervised-worker.ts";
 import type { AudioFormat } from "../wire/audio-format.ts";
 import { MemoryCatalogue } from "./memory-catalogue.ts";
-import type { AppRecord, Revocations, SettingScope, StorageRoom, Store, UserRecord } from "./store.ts";
+import type {
+  AppRecord,
+  JournalBatch,
+  KeptSessions,
+  Revocations,
+  SettingScope,
+  StorageRoom,
+  Store,
+  UserRecord,
+} from "./store.ts";
 import type { StoreAnswer, StoreCommand, StoreReport } from "./store-messages.ts";
 
 interface Waiting {
@@ -77,6 +86,7 @@ export class SqliteStore implements Store {
   }
 
   async loadUser(userId: string): Promise<UserRecord> {
+    this.#metrics.storeReads.inc({ what: "user" });
     const answer = await this.#ask({ kind: "loadUser", userId });
     if (typeof answer !== "object" || !("user" in answer)) {
       throw new Error("the store answered without a user");
@@ -105,6 +115,7 @@ export class SqliteStore implements Store {
   }
 
   async readStorage(userId: string, packageName: string): Promise<Readonly<Record<string, string>>> {
+    this.#metrics.storeReads.inc({ what: "storage" });
     const answer = await this.#ask({ kind: "readStorage", userId, packageName });
     if (typeof answer !== "object" || !("entries" in answer)) {
       throw new Error("the store answered without entries");
@@ -151,6 +162,19 @@ export class SqliteStore implements Store {
 
   async removeApp(packageName: string): Promise<boolean> {
     return (await this.#ask({ kind: "removeApp", packageName })) === true;
+  }
+
+  async commit(batch: JournalBatch): Promise<void> {
+    await this.#ask({ kind: "commit", batch });
+  }
+
+  async loadSessions(): Promise<KeptSessions> {
+    this.#metrics.storeReads.inc({ what: "sessions" });
+    const answer = await this.#ask({ kind: "loadSessions" });
+    if (typeof answer !== "object" || !("kept" in answer)) {
+      throw new Error("the store answered without sessions");
+    }
+    return answer.kept;
   }
 
   async flush(): Promise<void> {

@@ -1,5 +1,12 @@
 import type { AudioFormat } from "../wire/audio-format.ts";
-import type { AppRecord, SettingScope, StorageRoom, UserRecord } from "./store.ts";
+import type {
+  AppRecord,
+  JournalBatch,
+  KeptSessions,
+  SettingScope,
+  StorageRoom,
+  UserRecord,
+} from "./store.ts";
 
 /** What the main thread asks of the store's thread. Each is answered once, by a report of the same `id`. */
 export type StoreCommand = { readonly id: number } & (
@@ -46,6 +53,8 @@ export type StoreCommand = { readonly id: number } & (
   | { readonly kind: "revokeTokens"; readonly userId: string; readonly notBefore: number }
   | { readonly kind: "saveApp"; readonly app: AppRecord }
   | { readonly kind: "removeApp"; readonly packageName: string }
+  | { readonly kind: "commit"; readonly batch: JournalBatch }
+  | { readonly kind: "loadSessions" }
   /** Commands are carried out in order, so the answer says that all before it are done. */
   | { readonly kind: "flush" }
   | { readonly kind: "close" }
@@ -56,6 +65,7 @@ export type StoreAnswer =
   | { readonly user: UserRecord }
   | { readonly entries: Readonly<Record<string, string>> }
   | { readonly userIds: readonly string[] }
+  | { readonly kept: KeptSessions }
   | boolean
   | undefined;
 

@@ -109,8 +109,58 @@ export interface SimpleStorage {
   deleteStorage(userId: string, packageName: string, key: string | undefined): Promise<void>;
 }
 
+/** An event that must reach an app, as it goes over the wire. */
+export interface KeptEvent {
+  readonly userId: string;
+  readonly packageName: string;
+  readonly seq: number;
+  /** JSON. */
+  readonly body: string;
+}
+
+/** What a session consists of at one moment, as JSON that only the session reads. */
+export interface KeptSession {
+  readonly userId: string;
+  readonly savedMs: number;
+  readonly body: string;
+}
+
+/** Changes that are committed together, in the order of the fields. */
+export interface JournalBatch {
+  /** Users whose session is over: nothing of it stays. */
+  readonly ended: readonly string[];
+  /** Events up to these numbers have arrived, or are not to be delivered any more. */
+  readonly settled: readonly {
+    readonly userId: string;
+    readonly packageName: string;
+    readonly upToSeq: number;
+  }[];
+  readonly events: readonly KeptEvent[];
+  readonly sessions: readonly KeptSession[];
+  /** The process lives at this moment. */
+  readonly aliveMs: number;
+}
+
+/** What a former process has left. */
+export interface KeptSessions {
+  /** When the former process was last known to live; undefined: there was none. */
+  readonly aliveMs: number | undefined;
+  readonly sessions: readonly (KeptSession & {
+    readonly user: UserRecord;
+    /** Those not settled, by package and number. */
+    readonly events: readonly KeptEvent[];
+  })[];
+}
+
+/** What lets a server go on where another process has ended. */
+export interface SessionStore {
+  /** Resolves when the batch is committed, all or nothing. Rejects when it cannot be. */
+  commit(batch: JournalBatch): Promise<void>;
+  loadSessions(): Promise<KeptSessions>;
+}
+
 /** Everything that is kept. One contract suite runs against every implementation. */
-export interface Store extends UserStore, SimpleStorage {
+export interface Store extends UserStore, SimpleStorage, SessionStore {
   readonly apps: AppCatalogue;
   readonly revocations: Revocations;
   /** Adds an app, or replaces the one of the same package name. */

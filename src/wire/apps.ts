@@ -1,8 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Capabilities } from "./capabilities.ts";
-import type { Hop, RefusalCode } from "./refusals.ts";
+import type { DeniedStream, Hop, RefusalCode } from "./refusals.ts";
 import { type MessageOf, messageParser, timestamp } from "./schema.ts";
-import type { Permission } from "./streams.ts";
 
 /** Ids that apps make up. Bounded, since they are kept as keys. */
 const requestId = Type.String({ minLength: 1, maxLength: 256 });
@@ -16,6 +15,11 @@ const schemas = {
     sessionId: Type.String({ minLength: 1 }),
     packageName: Type.String({ minLength: 1 }),
     apiKey: Type.String(),
+    /**
+     * An addition of ours: the highest `seq` that the app has got. Who sends it gets exactly what comes after, at once. The
+     * SDK does not.
+     */
+    lastSeq: Type.Optional(Type.Integer({ minimum: 0 })),
     timestamp,
   }),
   subscription_update: Type.Object({
@@ -166,24 +170,40 @@ export const defaultSystemSettings: SystemSettings = {
   metricSystemEnabled: false,
 };
 
-export interface DeniedStream {
-  readonly stream: string;
-  readonly requiredPermission: Permission;
-  readonly message: string;
+/** A stretch of speech that was not recognised, or not to its end. Milliseconds since the Unix epoch. */
+export interface SpeechGap {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** An addition of ours, which the SDK ignores: how an app's stream of messages goes on over this socket. */
+export interface Resume {
+  /** Names the numbering. Another one than before: what was not confirmed of the former one is not replayed. */
+  readonly epoch: number;
+  /** The acknowledgement's own number: what is replayed has lower ones, what is new higher. */
+  readonly seq: number;
+  /** Events that were meant for the app and that it will not get. */
+  readonly lost: number;
+  /** What was being said when the server was killed. Absent: nothing. */
+  readonly gap?: SpeechGap;
+}
+
+/** The first message on every socket of an app. */
+export interface AppAck {
+  readonly type: "tpa_connection_ack";
+  readonly sessionId: string;
+  readonly settings: readonly AppSetting[];
+  /** The SDK reads `mentraosSettings`; older lines read `augmentosSettings`. */
+  readonly mentraosSettings: SystemSettings;
+  readonly augmentosSettings: SystemSettings;
+  /** Absent while the model of the glasses is not known. */
+  readonly capabilities?: Capabilities;
+  readonly resume: Resume;
 }
 
 /** Text messages to apps. A type that the SDK does not know raises an error in the app, so this list is closed. */
 export type ToApp =
-  | {
-      readonly type: "tpa_connection_ack";
-      readonly sessionId: string;
-      readonly settings: readonly AppSetting[];
-      /** The SDK reads `mentraosSettings`; older lines read `augmentosSettings`. */
-      readonly mentraosSettings: SystemSettings;
-      readonly augmentosSettings: SystemSettings;
-      /** Absent while the model of the glasses is not known. */
-      readonly capabilities?: Capabilities;
-    }
+  | AppAck
   | {
       readonly type: "tpa_connection_error";
       readonly code: string;
@@ -198,7 +218,13 @@ export type ToApp =
       readonly streamType: string;
       readonly data: unknown;
     }
-  | { readonly type: "permission_error"; readonly message: string; readonly details: readonly DeniedStream[] }
+  | {
+      readonly type: "permission_error";
+      readonly message: string;
+      readonly details: readonly DeniedStream[];
+      readonly code: RefusalCode;
+      readonly hop: Hop;
+    }
   | { readonly type: "app_stopped"; readonly reason: StopReason; readonly message?: string }
   /** Makes the SDK forget its system settings: an `augmentos_settings_update` has to follow. */
   | {
@@ -270,6 +296,8 @@ export type ToApp =
       readonly messageId: string;
       readonly success: boolean;
       readonly error?: string;
+      readonly code?: string;
+      readonly hop?: Hop;
       readonly targetUserId: string;
     }
   | {

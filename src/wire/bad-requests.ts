@@ -36,7 +36,7 @@ export function answerToBadRequest(
   const messageId = readId(frame.messageId);
   if (type === "app_direct_message" && messageId !== undefined) {
     const targetUserId = readId(frame.targetUserId) ?? "";
-    return { type: "app_direct_message_response", messageId, success: false, error, targetUserId };
+    return { type: "app_direct_message_response", messageId, ...refused, targetUserId };
   }
   return refusalError("BAD_REQUEST", detail);
 }

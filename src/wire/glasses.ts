@@ -50,9 +50,9 @@ const schemas = {
     isFinal: Type.Boolean(),
     startTime: Type.Optional(Type.Number()),
     endTime: Type.Optional(Type.Number()),
-    transcribeLanguage: Type.Optional(Type.String()),
+    transcribeLanguage: Type.Optional(Type.String({ maxLength: 35 })),
     speakerId: Type.Optional(Type.Unknown()),
-    provider: Type.Optional(Type.String()),
+    provider: Type.Optional(Type.String({ maxLength: 64 })),
     timestamp,
   }),
   core_status_update: Type.Object({

@@ -33,17 +33,34 @@ export type View = "main" | "dashboard";
 
 const check = TypeCompiler.Compile(layoutSchema);
 
-/** Reads a layout as an app sent it. Returns the problem where it is not one or is larger than `limits` allow. */
+/** The fields of each layout. */
+const fieldsOf = new Map(
+  layoutSchema.anyOf.map(({ properties }) => [properties.layoutType.const, Object.keys(properties)]),
+);
+
+/**
+ * Reads a layout as an app sent it. Returns the problem where it is not one or is larger than `limits` allow. Fields that
+ * no layout of its type has are left out: nobody draws them, and they count for nothing.
+ */
 export function parseLayout(value: unknown, limits: Limits): { layout: Layout } | { problem: string } {
   if (!check.Check(value)) return { problem: "not a layout" };
-  const bytes = layoutBytes(value);
+  const layout = known(value);
+  const bytes = layoutBytes(layout);
   const most =
-    value.layoutType === "bitmap_view"
+    layout.layoutType === "bitmap_view"
       ? limits.bitmapBytes
-      : value.layoutType === "bitmap_animation"
+      : layout.layoutType === "bitmap_animation"
         ? limits.animationBytes
         : limits.displayBytes;
-  return bytes > most ? { problem: `${bytes} bytes where ${most} are allowed` } : { layout: value };
+  return bytes > most ? { problem: `${bytes} bytes where ${most} are allowed` } : { layout };
+}
+
+function known(layout: Layout): Layout {
+  const fields = fieldsOf.get(layout.layoutType) ?? [];
+  const entries = Object.entries(layout);
+  if (entries.every(([name]) => fields.includes(name))) return layout;
+  // What is left has passed the check.
+  return Object.fromEntries(entries.filter(([name]) => fields.includes(name))) as unknown as Layout;
 }
 
 /** Size of a layout's content. Bitmaps are base64, where a character is a byte; counting them so avoids a copy. */

@@ -1,3 +1,5 @@
+import type { Permission } from "./streams.ts";
+
 /** Where on its way a request got stuck. */
 export type Hop = "app" | "server" | "phone" | "glasses";
 
@@ -41,4 +43,21 @@ export function refusal(code: RefusalCode, detail?: string): Refusal {
 export function refusalError(code: RefusalCode, detail?: string) {
   const { error, hop } = refusal(code, detail);
   return { type: "tpa_connection_error", code, hop, message: error } as const;
+}
+
+/** A stream that an app does not hear. */
+export interface DeniedStream {
+  readonly stream: string;
+  readonly requiredPermission: Permission;
+  readonly message: string;
+}
+
+/** The refusal of streams, each named, as the SDK tells it to the app. */
+export function streamRefusal(
+  code: "PERMISSION_DENIED" | "NOT_SERVED",
+  message: string,
+  details: readonly DeniedStream[],
+) {
+  const { hop } = refusalTable[code];
+  return { type: "permission_error", message, details, code, hop } as const;
 }

@@ -4,6 +4,7 @@ import type { AudioWorkerCommand } from "../../src/audio/commands.ts";
 import { formatOfCode, frameKinds, numberOfPayload } from "../../src/audio/frame.ts";
 import { type FrameFates, Lane, type LaneHost } from "../../src/audio/lane.ts";
 import { RecentAudioPool } from "../../src/audio/recent-audio-pool.ts";
+import type { Transcript } from "../../src/audio/speech.ts";
 import { LatencyHistogram } from "../../src/kernel/latency-histogram.ts";
 import { limits } from "../../src/kernel/limits.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
@@ -85,7 +86,7 @@ function makeLane() {
 const listen = { languages: ["en-US"], pcm: false };
 const nothing = { languages: [], pcm: false };
 const at = (generation = 1) => ({ slot: 0, generation });
-const transcript = (text: string) =>
+const transcript = (text: string, over: Partial<Transcript> = {}) =>
   ({
     kind: "transcript",
     ...at(),
@@ -97,6 +98,7 @@ const transcript = (text: string) =>
       startMs: 0,
       endMs: 1,
       provider: "p",
+      ...over,
     },
   }) as const;
 
@@ -325,6 +327,41 @@ describe("a lane", () => {
       { kind: "close", drainMs: 1_000 },
     ]);
     expect(commands.at(-1)).toMatchObject({ serial: arena.slot(0).announced });
+  });
+
+  test("tells a new worker what the former has told of speech, and ends what that one will not", () => {
+    const { lane, commands, told } = makeLane();
+    lane.setDemand({ languages: ["en-US"], pcm: false });
+    const interim = { isFinal: false, utteranceId: "v", startMs: 2_000, endMs: 2_500 };
+    lane.receive(transcript("turn on the lights", { endMs: 1_900 }));
+    lane.receive(transcript("take a", interim));
+    lane.receive(transcript("bonne", { ...interim, language: "fr-FR", utteranceId: "w" }));
+    lane.announce(true);
+    // French is not wanted any more.
+    expect(told).toEqual(["turn on the lights", "take a", "bonne", "bonne"]);
+    const open = commands.findLast(({ kind }) => kind === "open");
+    expect(open).toMatchObject({
+      told: [
+        { language: "en-US", untilMs: 1_900, unfinished: { utteranceId: "v", text: "take a" } },
+        { language: "fr-FR", untilMs: 2_500, unfinished: undefined },
+      ],
+    });
+  });
+
+  test("ends the utterance that is shown when its worker does not: at the close, or cut off for good", async () => {
+    const shown = { isFinal: false, utteranceId: "v" };
+    const hanging = makeLane();
+    hanging.lane.setDemand(listen);
+    hanging.lane.receive(transcript("take a", shown));
+    const closed = hanging.lane.close(1_000);
+    hanging.clock.advance(1_250);
+    await closed;
+    expect(hanging.told).toEqual(["take a", "take a"]);
+    const deadly = makeLane();
+    deadly.lane.setDemand(listen);
+    deadly.lane.receive(transcript("take a", shown));
+    for (let deaths = 1; deaths <= limits.quarantineDeaths; deaths++) deadly.lane.countDeath();
+    expect(deadly.told).toEqual(["take a", "take a", "off"]);
   });
 
   test("ends speech whose end died with the worker", () => {

@@ -58,4 +58,26 @@ describe("speech in the cloud through the audio workers", () => {
     expect(running.pool.speechStatus()).toMatchObject({ available: true, unserved: 0 });
     await lane.close(2_000);
   }, 40_000);
+
+  test("goes on in another worker when its own dies in mid-utterance: nothing twice, nothing lost, one id", async () => {
+    const { lane, heard } = running.open();
+    lane.setDemand({ languages: ["en-US"], pcm: false });
+    for (let number = 1; number <= 40; number++) {
+      lane.markVoice(true);
+      lane.write(new Uint8Array(spokenNumber(number).buffer));
+    }
+    await until("the first words", () => heard.transcripts.length >= 3, 20_000);
+    const shown = heard.transcripts.at(-1);
+    running.pool.injectFault(0, { fault: "exit" });
+    await until("the new worker", () => (running.pool.stats().workers[0]?.restarts ?? 0) > 0, 20_000);
+    lane.write(new Uint8Array(32_000));
+    lane.markVoice(false);
+    lane.write(new Uint8Array(32_000));
+    await until("the last number", () => numbers(heard).endsWith("w40"), 20_000);
+    expect(numbers(heard)).toBe(Array.from({ length: 40 }, (_, i) => `w${i + 1}`).join(" "));
+    expect(shown?.isFinal).toBeFalse();
+    const finals = heard.transcripts.filter(({ isFinal }) => isFinal);
+    expect(finals.map(({ utteranceId }) => utteranceId)).toEqual([shown?.utteranceId ?? ""]);
+    await lane.close(2_000);
+  }, 40_000);
 });

@@ -90,7 +90,8 @@ describe("an app on the real SDK", () => {
     await until("the server to be known to be down", async () => (await serversDown()) === 1, 15_000);
     app = await startSdkApp({ runtime: "bun", packageName, apiKey, port, listen });
     await until("the app to run", runs, 20_000);
-    await until("what it missed to be handed over", () => presses(app) === 1);
+    // Once more what was pressed a moment before the loss, if there was no time to confirm it.
+    await until("what it missed to be handed over", () => presses(app) >= 1);
     await press(app);
     expect(await serversDown()).toBe(0);
     expect(sent).not.toContain("app_stopped");

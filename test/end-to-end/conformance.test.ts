@@ -196,6 +196,7 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
 
     const losses: readonly (readonly [name: string, lose: (sessionId: string) => void])[] = [
       ["1011", (sessionId) => stage.relay.close(sessionId, 1011, "trouble")],
+      ["4001 without its phrase", (sessionId) => stage.relay.close(sessionId, 4001, "superseded")],
       ["a cut, which it sees as 1006", (sessionId) => stage.relay.cut(sessionId)],
     ];
     for (const [name, lose] of losses) {
@@ -209,6 +210,18 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
         expect(webhooksFor(user)).toHaveLength(1);
         expect(user.reports("session")).toHaveLength(1);
         expect(user.reports("stopped")).toEqual([]);
+      }, 60_000);
+    }
+
+    for (const code of [1000, 1001]) {
+      test.concurrent(`runs its onStop twice when its user's session ends with ${code}, which is why here it ends with 4001`, async () => {
+        const user = await join(polite);
+        const dials = dialsOf(user);
+        stage.relay.close(user.sessionId, code, "User session ended");
+        await until("both calls", () => user.reports("stopped").length === 2);
+        const reasons = user.reports("stopped").map(({ reason }) => reason);
+        expect(reasons.toSorted()).toEqual(["Clean disconnect: User session ended", "User session ended"]);
+        sentAway.push({ user, dials, stops: 2 });
       }, 60_000);
     }
 
@@ -339,7 +352,7 @@ describe.each(["bun", "node"] as const)("the connection of an unmodified SDK app
 
     // Runs after those above: by then the SDK's own dials would have come.
     test("has not dialled again where it was sent away for good", async () => {
-      expect(sentAway).toHaveLength(5);
+      expect(sentAway).toHaveLength(7);
       for (const { user, dials, stops } of sentAway) {
         expect(dialsOf(user)).toBe(dials);
         expect(user.reports("stopped")).toHaveLength(stops);

@@ -24,8 +24,30 @@ type Condition =
   | "bad payload"
   | "queue full";
 
-/** A code by which a request is refused; that it reached the phone, or was done here; or that nobody was told anything. */
-type Outcome = string;
+/**
+ * A code by which a request is refused, which has a hop; that it reached the phone, or was done here; or that nobody was
+ * told anything.
+ */
+type Outcome = keyof typeof hops | `later ${keyof typeof hops}` | "sent" | "done" | "silence";
+
+/** Where on its way a request got stuck that is refused with this code. */
+const hops = {
+  BAD_REQUEST: "app",
+  BAD_LAYOUT: "app",
+  NOT_IN_ROOM: "app",
+  PERMISSION_DENIED: "server",
+  NOT_SERVED: "server",
+  TOO_MANY_REQUESTS: "server",
+  RATE_LIMITED: "server",
+  USER_NOT_ACTIVE: "server",
+  PHONE_DISCONNECTED: "phone",
+  PHONE_NOT_CONNECTED: "phone",
+  GLASSES_DISCONNECTED: "glasses",
+  GLASSES_NOT_CONNECTED: "glasses",
+  NO_CAMERA: "glasses",
+  HARDWARE_MISSING: "glasses",
+  CAMERA_BUSY: "glasses",
+} as const;
 
 interface Row {
   /** A good request. `id`: under which the app would wait for the answer. */
@@ -204,9 +226,9 @@ const rows: Readonly<Record<string, Row>> = {
     }),
     bad: { targetUserId: 7 },
     outcomes: {
-      ...everywhere("The user does not run this app"),
+      ...everywhere("USER_NOT_ACTIVE"),
       "bad payload": "BAD_REQUEST",
-      "queue full": "Too many messages",
+      "queue full": "RATE_LIMITED",
     },
   },
 };
@@ -307,17 +329,16 @@ class Scene {
   }
 
   /** Sends a request and says what becomes of it without any time passing. */
-  async outcomeOf(row: Row, request: Record<string, unknown>): Promise<Outcome> {
+  async outcomeOf(row: Row, request: Record<string, unknown>): Promise<string> {
     const orders = this.#ordersOf(row);
-    const photos = this.world.photos.codes.length;
+    const photos = this.world.photos.failures.length;
     const atMs = this.world.clock.now();
     const answers = await this.answersOf(() => this.app.send(request));
     expect(this.world.clock.now()).toBe(atMs);
-    const [photo] = this.world.photos.codes.slice(photos);
-    if (photo !== undefined) return photo[1];
-    for (const answer of answers) {
-      const code = codeOf(answer);
-      if (code !== undefined) return code;
+    const [photo] = this.world.photos.failures.slice(photos);
+    for (const refusal of photo === undefined ? answers.flatMap(refusalOf) : [photo.failure]) {
+      expect(refusal).toMatchObject({ hop: hops[refusal.code as keyof typeof hops] });
+      return refusal.code;
     }
     if (this.#ordersOf(row) > orders) return "sent";
     return row.order === undefined ? "done" : "silence";
@@ -336,25 +357,12 @@ class Scene {
   }
 }
 
-/** Why an answer refuses what it answers; undefined if it does not. */
-function codeOf(answer: ReceivedMessage): string | undefined {
-  switch (answer.type) {
-    case "tpa_connection_error":
-    case "audio_play_response":
-    case "rgb_led_control_response":
-    case "rtmp_stream_status":
-    case "managed_stream_status":
-      return String(answer["code"]);
-    case "app_direct_message_response": {
-      const error = String(answer["error"]);
-      return error.startsWith("BAD_REQUEST") ? "BAD_REQUEST" : error;
-    }
-    case "permission_error":
-      return JSON.stringify(answer).includes("NOT_SERVED") ? "NOT_SERVED" : "PERMISSION_DENIED";
-    default:
-      return undefined;
-  }
+/** Why an answer refuses what it answers, if it does. */
+function refusalOf({ code, hop }: ReceivedMessage): { readonly code: string; readonly hop: unknown }[] {
+  return code === undefined ? [] : [{ code: String(code), hop }];
 }
+
+const codeOf = (answer: ReceivedMessage) => refusalOf(answer)[0]?.code;
 
 function openGateway(world: FakeWorld): Gateway {
   const config = { ...loadConfig({}), host: "127.0.0.1", port: 0 };

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { mintCoreToken } from "../../src/gateway/core-token.ts";
+import { commandLine } from "../../src/kernel/command-line.ts";
 import { RawWebSocket } from "../support/raw-websocket.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -32,17 +33,30 @@ function start(env: Record<string, string>) {
 }
 const children: Bun.Subprocess[] = [];
 const tokenSecret = "a secret that only tests know";
+const greetingEnd = "Ctrl-C ends the server.";
 
-/** Reads until the line that says where the server is, and parses it. */
-async function listening(child: {
+interface Streams {
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
-}): Promise<Record<string, unknown>> {
+}
+
+/** Reads until the line that says where the server is, and parses it. */
+async function listening(child: Streams): Promise<Record<string, unknown>> {
+  const [line] = await logLines(child, "Browline listens");
+  return line ?? {};
+}
+
+/** Reads until there is a line with each of these messages, and parses them. */
+async function logLines(child: Streams, ...messages: string[]): Promise<Record<string, unknown>[]> {
   let text = "";
   for await (const chunk of child.stdout) {
     text += new TextDecoder().decode(chunk);
-    const line = text.split("\n").find((candidate) => candidate.includes("Browline listens"));
-    if (line !== undefined && text.includes(`${line}\n`)) return JSON.parse(line);
+    const entries = text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+    const wanted = messages.map((message) => entries.find(({ msg }) => msg === message));
+    if (wanted.every((entry) => entry !== undefined)) return wanted;
   }
   throw new Error(`the server ended: ${text}${await new Response(child.stderr).text()}`);
 }
@@ -84,7 +98,7 @@ describe("starting the server", () => {
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       urlIsLocal: false,
       dataDir: join(folder, "data"),
-      recogniser: expect.stringContaining("speech is off"),
+      recogniser: "turned off by BROWLINE_RECOGNISER",
       codecs: { opus: expect.stringMatching(/^(libopus|opusscript)$/) },
     });
     expect(statSync(join(folder, "data")).mode & 0o777).toBe(0o700);
@@ -102,15 +116,20 @@ describe("starting the server", () => {
   });
 
   test("greets a person at a terminal, says with which recogniser, and what others need to reach it", async () => {
-    const text = await onTerminal({ BROWLINE_HOST: "0.0.0.0", BROWLINE_RECOGNISER: "auto" }, "Next:");
-    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+ /);
+    const text = await onTerminal({ BROWLINE_HOST: "0.0.0.0", BROWLINE_RECOGNISER: "auto" }, greetingEnd);
+    expect(text).toMatch(/listens on http:\/\/127\.0\.0\.1:\d+\s/);
     expect(text).toMatch(/other machines need BROWLINE_PUBLIC_URL/);
     expect(text).toContain("pocketsphinx, en-US");
     expect(text).toMatch(/Opus \((libopus|opusscript)\)/);
+    expect(text).toContain(`\n  ${commandLine("captions")}\r\n`);
+    // Its own lines, not those that the terminal would have to break.
+    for (const line of text.slice(0, text.indexOf(greetingEnd)).split("\r\n")) {
+      expect(line.length).toBeLessThanOrEqual(100);
+    }
   });
 
   test("says nothing of other machines where it listens on one address only", async () => {
-    const text = await onTerminal({}, "Next:");
+    const text = await onTerminal({}, greetingEnd);
     expect(text).not.toContain("BROWLINE_PUBLIC_URL");
   });
 
@@ -179,6 +198,39 @@ describe("starting the server", () => {
     expect(code).toBe(1);
     expect(errors.trim().split("\n").length).toBe(1);
     expect(errors).toMatch(line);
+  });
+
+  test("runs without a recogniser, and log and /health say that speech is off and how to turn it on", async () => {
+    const child = start({ BROWLINE_RECOGNISER: "auto", BROWLINE_RECOGNISER_MODEL: "/nowhere/model" });
+    const remedy = /^there is no English model in \/nowhere\/model \(apt-get install libpocketsphinx3 .*\)$/;
+    const [listens, warning] = await logLines(child, "Browline listens", "speech is off");
+    const detail = String(warning?.["detail"]);
+    expect([warning?.["level"], detail]).toEqual([40, expect.stringMatching(remedy)]);
+    const response = await fetch(`${listens?.["url"]}/health`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      speech: { available: false, detail },
+      degraded: [`Speech is off: ${detail}`],
+    });
+  });
+
+  test("says nothing beside that line, neither before nor after it, when it is started with `bun run`", async () => {
+    const child = Bun.spawn([process.execPath, "run", "start"], {
+      cwd: new URL("../..", import.meta.url).pathname,
+      env: { ...baseEnv(), HOME: folder, BROWLINE_PORT: "http" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    children.push(child);
+    const [code, out, errors] = await Promise.all([
+      child.exited,
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect([code, out, errors]).toEqual([
+      1,
+      "",
+      'BROWLINE_PORT is "http", but takes a whole number from 0 to 65535\n',
+    ]);
   });
 
   const busy = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { SignJWT } from "jose";
 import { closes } from "../../src/wire/close-codes.ts";
+import { numbered } from "../support/numbered.ts";
 import { opcodes } from "../support/raw-websocket.ts";
 import { appInit, TestGateway } from "../support/test-gateway.ts";
 import { TestSocket } from "../support/test-socket.ts";
@@ -249,6 +250,7 @@ describe("an accepted app", () => {
     await until("the refusals", async () => (await rejected("rate")) >= 501);
     // Its init was one of the thousand.
     expect(apps().messages.length).toBe(999);
+    await until("the word of it", () => errorsOf(app).length > 0);
     expect(errorsOf(app)).toEqual(["TOO_MANY_REQUESTS"]);
     gateway.clock.advance(1_000);
     for (let i = 0; i < 300; i++) app.send({ type: "ownership_release" });
@@ -304,7 +306,8 @@ describe("an accepted app", () => {
   test("gets events with the time, and audio as binary frames", async () => {
     const app = await gateway.app();
     const [port] = apps().ports;
-    port?.send({ type: "data_stream", sessionId: "s", streamType: "VAD", data: { status: true } }, "event");
+    const event = { type: "data_stream", sessionId: "s", streamType: "VAD", data: { status: true } } as const;
+    port?.send(numbered(event), "event");
     port?.sendAudio(Uint8Array.of(1, 2, 3, 4));
     expect(await app.message("data_stream")).toMatchObject({
       streamType: "VAD",

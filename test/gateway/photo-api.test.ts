@@ -84,7 +84,9 @@ describe("an upload address", () => {
     };
     const response = await post(uploadUrl, JSON.stringify(body), { "content-type": "application/json" });
     expect(response.status).toBe(200);
-    expect(server.news).toEqual([{ kind: "failure", failure: { code: "CAMERA_BUSY", message: "b" } }]);
+    expect(server.news).toEqual([
+      { kind: "failure", failure: { code: "CAMERA_BUSY", message: "b", hop: "glasses" } },
+    ]);
   });
 
   test("is good for its own request's time, and for nothing once that is over", async () => {
@@ -273,7 +275,7 @@ describe("the report of newer phones", () => {
     await report({ requestId: "p2", success: false, errorCode: "STORAGE_FULL", errorMessage: "full" });
     expect(server.news).toEqual([
       { kind: "uploaded" },
-      { kind: "failure", failure: { code: "STORAGE_FULL", message: "full" } },
+      { kind: "failure", failure: { code: "STORAGE_FULL", message: "full", hop: "glasses" } },
     ]);
   });
 

@@ -11,7 +11,7 @@ import { jpeg } from "../support/jpeg.ts";
 import { TestPhotoApp } from "../support/test-photo-app.ts";
 import { until } from "../support/until.ts";
 
-const failure = { code: "CAMERA_BUSY", message: "The camera is busy" };
+const failure = { code: "CAMERA_BUSY", message: "The camera is busy", hop: "glasses" } as const;
 
 let app: TestPhotoApp;
 let clock: FakeClock;
@@ -129,6 +129,7 @@ describe("the word that there is no picture", () => {
         success: false,
         errorCode: "CAMERA_BUSY",
         errorMessage: "The camera is busy",
+        hop: "glasses",
       },
     });
   });

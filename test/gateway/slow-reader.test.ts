@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { numbered } from "../support/numbered.ts";
 import { opcodes } from "../support/raw-websocket.ts";
 import { appInit, TestGateway } from "../support/test-gateway.ts";
 import { until } from "../support/until.ts";
@@ -30,7 +31,7 @@ async function stalledApp() {
 function event(number: number, isFinal: boolean) {
   const text = "word ".repeat(13_000);
   const data = { number, isFinal, text };
-  return { type: "data_stream", sessionId: "s", streamType: "transcription:en-US", data } as const;
+  return numbered({ type: "data_stream", sessionId: "s", streamType: "transcription:en-US", data });
 }
 
 /** What Linux may hold for one loopback connection, on both sides together, besides the server's own queue. */
@@ -55,6 +56,22 @@ describe("an app that stops to read", () => {
     const numbers = app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
     expect(session().apps.closedGenerations).toEqual([]);
+  });
+
+  test("gets no interim behind the final that has ended it", async () => {
+    const { app, port } = await stalledApp();
+    const interims = 1_000;
+    for (let number = 0; number < interims; number++) port.send(event(number, false), "interim");
+    expect(port.send(event(interims, true), "event")).toBe("sent");
+    app.resume();
+    const arrives = (number: number) =>
+      until(`number ${number}`, () => app.texts.some((text) => text.includes(`"number":${number},`)));
+    await arrives(interims);
+    port.send(event(interims + 1, true), "event");
+    await arrives(interims + 1);
+    const numbers = app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect(numbers).not.toContain(interims - 1);
   });
 
   test("is closed with 1013 once what must arrive finds no room, and its neighbour notices nothing", async () => {

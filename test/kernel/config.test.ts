@@ -19,6 +19,9 @@ describe("the settings", () => {
     const chosen = loadConfig({ ...keys, BROWLINE_SPEECH: "assemblyai, deepgram" });
     expect(chosen).toMatchObject({ speech: ["assemblyai", "deepgram"], recogniser: "off" });
     expect(loadConfig({ BROWLINE_DEEPGRAM_URL: "ws://127.0.0.1:1" }).deepgram?.key).toBeUndefined();
+    const tokens = loadConfig({ BROWLINE_ASSEMBLYAI_TOKEN_URL: "https://example.com/token?for=us" });
+    expect(tokens.speech).toEqual(["assemblyai", "pocketsphinx"]);
+    expect(tokens.assemblyai).toMatchObject({ key: undefined, opensPerMinute: 100 });
   });
 
   test("refuse a speech provider that is unknown or lacks its key, and keep keys out of messages", () => {
@@ -27,7 +30,11 @@ describe("the settings", () => {
     );
     expect(() => loadConfig({ BROWLINE_SPEECH: "siri" })).toThrow("BROWLINE_SPEECH");
     const load = () =>
-      loadConfig({ BROWLINE_DEEPGRAM_KEY: "not a key", BROWLINE_ASSEMBLYAI_KEY: "nor this" });
+      loadConfig({
+        BROWLINE_DEEPGRAM_KEY: "not a key",
+        BROWLINE_ASSEMBLYAI_KEY: "nor this",
+        BROWLINE_DEEPGRAM_TOKEN_URL: "nor this",
+      });
     expect(load).toThrow('BROWLINE_DEEPGRAM_KEY is "...", but takes a key without spaces');
     expect(load).not.toThrow("nor this");
   });

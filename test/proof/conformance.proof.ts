@@ -22,10 +22,15 @@ describe.each(["bun", "node"] as const)("an unmodified SDK app on %s, in the lon
 
   afterAll(() => stage.close());
 
-  async function join(packageName: string): Promise<SdkUser & { readonly app: SdkApp }> {
+  function appOf(packageName: string): SdkApp {
     const app = apps.get(packageName);
     if (app === undefined) throw new Error(`${packageName} was not started`);
-    return { ...(await stage.join(app, packageName)), app };
+    return app;
+  }
+
+  async function join(packageName: string, email?: string): Promise<SdkUser & { readonly app: SdkApp }> {
+    const app = appOf(packageName);
+    return { ...(await stage.join(app, packageName, email)), app };
   }
 
   const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -67,6 +72,41 @@ describe.each(["bun", "node"] as const)("an unmodified SDK app on %s, in the lon
       });
     }
   }
+
+  test.concurrent("is there though its acknowledgement takes 4 s", async () => {
+    const email = "late-ack@ex-ample.com";
+    const sessionId = `${email}-${polite}`;
+    stage.relay.delay(sessionId, 4_000);
+    const user = await join(polite, email);
+    // What followed the acknowledgement is still under way.
+    await wait(4_500);
+    stage.relay.delay(sessionId, 0);
+    await works(user, polite);
+    expect(user.reports("session")).toHaveLength(1);
+  });
+
+  test.concurrent("gives up before an acknowledgement that takes 6.5 s, and is there when its user starts it again", async () => {
+    const app = appOf(polite);
+    const user = await stage.glasses("too-late-ack@ex-ample.com");
+    const sessionId = `${user.email}-${polite}`;
+    stage.relay.delay(sessionId, 6_500);
+    user.glasses.startApp(polite);
+    await wait(8_000);
+    stage.relay.delay(sessionId, 0);
+    const ready = () =>
+      app.reports.events.filter((each) => each.kind === "ready" && each.sessionId === sessionId);
+    expect(ready()).toEqual([]);
+    user.glasses.stopApp(polite);
+    user.glasses.startApp(polite);
+    await until("its handlers", () => ready().length === 1, 20_000);
+    expect(stage.relay.open(sessionId)).toBe(1);
+    const before = app.reports.events.length;
+    await stage.inSync(app, { ...user, sessionId });
+    user.glasses.pressButton("long");
+    await until("the button press", () =>
+      app.reports.events.slice(before).some((each) => each.kind === "event" && each.sessionId === sessionId),
+    );
+  });
 
   test.concurrent("is brought back after it was killed", async () => {
     const user = await join(mortal);

@@ -216,6 +216,8 @@ describe("a server of apps that is down", () => {
       underWay++;
       most = Math.max(most, underWay);
       if (called === 1) await trial.promise;
+      // Starting an app takes its server a while, in which the others wait for their turn.
+      else await new Promise<void>((resolve) => world.clock.after(200, resolve));
       const session = world.storage.getSession(request.userId);
       // The SDK dials at once and answers when the app is set up, which may take long.
       if (session !== undefined) host.connect(session, request.mentraOSWebsocketUrl.split("/").at(-2));
@@ -228,9 +230,9 @@ describe("a server of apps that is down", () => {
     trial.resolve();
     await world.clock.advanceAsync(world.limits.circuitJitterMs / 4);
     expect(called).toBe(1);
-    await world.clock.advanceAsync(world.limits.circuitJitterMs);
+    for (let ms = 0; ms < 3_000; ms += 50) await world.clock.advanceAsync(50);
     expect(sessions.filter(runs).length).toBe(100);
-    expect(most).toBeLessThanOrEqual(world.limits.circuitCalls);
+    expect(most).toBe(world.limits.circuitCalls);
   });
 
   test("gets one try when a user asks for its app, who then learns what is wrong; the app comes later by itself", async () => {

@@ -227,7 +227,8 @@ describe("starting and stopping", () => {
       [captions, "user_disabled"],
     ]);
     expect(replaced.closed).toEqual(closes.sessionEnded);
-    expect(replaced.sent.some(({ type }) => type === "app_stopped")).toBe(false);
+    // On the socket, with which all ends, but not as if the user had wanted it.
+    expect(replaced.sent.at(-1)).toEqual({ type: "app_stopped", reason: "system_stop" });
   });
 
   test("D-17: a stop is over when it returns, in its order, and nothing follows app_stopped", async () => {

@@ -280,6 +280,24 @@ describe("two sockets of one app", () => {
     expect(world.webhooks.starts.length).toBe(1);
   });
 
+  test("what the older one still says has no effect, and is counted", async () => {
+    const world = new FakeWorld();
+    const { session, glasses } = await world.connect();
+    const first = await world.runApp(session, captions, "button_press");
+    const second = world.connectApp(session);
+    world.subscribe(session, first, captions, "head_position");
+    world.show(session, first, captions, "ghost");
+    session.apps.receive(captions, first.generation, { type: "ownership_release" });
+    await world.clock.advanceAsync(1_000);
+    expect(session.apps.subscriptions.literalsOf(captions)).toEqual(["button_press"]);
+    expect(glasses.texts).toEqual([]);
+    const stale = { side: "app", reason: "stale" };
+    expect(await world.count("browline_messages_rejected_total", stale)).toBe(3);
+    // The release was not the newer one's: its loss is one to be mended.
+    session.apps.closed(captions, second.generation);
+    expect(session.apps.inState("GRACE_PERIOD")).toEqual([captions]);
+  });
+
   test("a straggler of an older webhook loses to the socket of the latest", async () => {
     const world = new FakeWorld();
     const { session } = await world.connect();
@@ -302,6 +320,7 @@ describe("what must arrive", () => {
     const { session, generation } = await world.connect();
     const app = await world.runApp(session, captions, "button_press");
     session.receiveGlasses(generation, press("1"));
+    await world.clock.advanceAsync(world.limits.receiptMs);
     // The socket is closing, but the session has not been told yet.
     app.close({ code: 1013, reason: "Reading too slowly" });
     session.receiveGlasses(generation, press("2"));

@@ -91,6 +91,8 @@ describe("messages between the users of an app", () => {
         messageId: "m2",
         success: false,
         error: "The user does not run this app",
+        code: "USER_NOT_ACTIVE",
+        hop: "server",
         targetUserId: "nobody@x.y",
       },
     ]);

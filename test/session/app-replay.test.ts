@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import type { NumberedMessage } from "../../src/session/numbered-message.ts";
 import type { MessageClass, SendResult } from "../../src/session/ports.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
-import type { ToApp } from "../../src/wire/apps.ts";
 import { apiKey, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
 
 /** Remembers the class of each event, and how many bytes came in one turn. */
@@ -9,12 +9,12 @@ class CountingApp extends FakeApp {
   readonly classes: MessageClass[] = [];
   bytes = 0;
 
-  override send(message: ToApp, messageClass: MessageClass): SendResult {
-    if (message.type === "data_stream") {
+  override send(numbered: NumberedMessage, messageClass: MessageClass): SendResult {
+    if (numbered.message.type === "data_stream") {
       this.classes.push(messageClass);
-      this.bytes += JSON.stringify(message).length;
+      this.bytes += numbered.text.length;
     }
-    return super.send(message, messageClass);
+    return super.send(numbered, messageClass);
   }
 }
 
@@ -72,17 +72,20 @@ test("what an app has missed waits while its socket is full, and goes on when th
   expect(numbers().length).toBe(count);
 });
 
-test("what an app has not got when it is lost once more, it gets on its next socket, once and in order", async () => {
+test("what an app has not confirmed when it is lost once more, it gets on its next socket, in order", async () => {
   const { world, session, app, numbers } = await backAfterMuch();
   world.subscribe(session, app, captions, "button_press", "head_position");
   const sent = numbers().length;
   expect(sent).toBeLessThan(count);
+  const confirmed = sent - 2;
+  const seq = app.numbers[app.sent.findLastIndex(({ type }) => type === "data_stream") - 2];
+  session.apps.confirmed(captions, app.generation, seq ?? 0);
   session.apps.closed(captions, app.generation);
   await world.clock.advanceAsync(1_000);
   expect(numbers().length).toBe(sent);
   const next = world.connectApp(session);
   world.subscribe(session, next, captions, "button_press", "head_position");
   await world.clock.advanceAsync(0);
-  expect(next.events.length).toBe(count - sent + 1);
-  expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(sent).buttonId });
+  expect(next.events.length).toBe(count - confirmed + 1);
+  expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(confirmed).buttonId });
 });

@@ -101,6 +101,36 @@ describe("an app's state", () => {
   test("an awaited app whose user is away is left in peace, and then to sleep", () => {
     expect(step(grace, { kind: "tick" }, limits.appNudgeMs, false)).toEqual(["GRACE_PERIOD"]);
     expect(step(grace, { kind: "tick" }, limits.appGraceMs, false)).toEqual(["DORMANT"]);
+    const due: AppState = { name: "RESURRECTING", sinceMs: 0, retry: { attempts: 3, nextMs: 5_000 } };
+    expect(step(due, { kind: "tick" }, 5_000, false)).toEqual(["DORMANT"]);
+    expect(step(due, { kind: "tick" }, 5_000, true)).toEqual(["RESURRECTING", "sendWebhook"]);
+  });
+
+  test("a given-up app whose user is away is not tried, which does not count as a try either", () => {
+    const parked: AppState = {
+      name: "STOPPED",
+      lateUntilMs: Number.POSITIVE_INFINITY,
+      parked: { attempts: 2, nextMs: 0 },
+    };
+    const [next, actions] = nextAppState(parked, { kind: "tick" }, 0, false, limits);
+    expect(actions).toEqual([]);
+    expect(next).toEqual({ ...parked, parked: { attempts: 2, nextMs: limits.parkedMs } });
+    expect(step(parked, { kind: "tick" }, 0, true)).toEqual(["STOPPED", "sendWebhook"]);
+  });
+
+  test("a dead app is asked for after 1, 2, 4, 8 and 16 s, and then every 30 s", () => {
+    const refused = { kind: "answered", outcome: { kind: "refused", status: 500, sdkError: true } } as const;
+    let state: AppState = resurrecting;
+    let now = 0;
+    const pauses: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      [state] = nextAppState(state, refused, now, true, limits);
+      const next = wakeAtMs(state, limits) ?? 0;
+      pauses.push((next - now) / 1000);
+      now = next;
+      [state] = nextAppState(state, { kind: "tick" }, now, true, limits);
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30]);
   });
 
   test("any app that is stopped is stopped", () => {

@@ -243,6 +243,22 @@ describe("hardware that an app needs", () => {
     expect(again.sent[0]).toMatchObject({ type: "tpa_connection_ack", capabilities: capabilitiesOf(live) });
   });
 
+  test("an app that goes with its glasses turns no microphone on with those that come", async () => {
+    const world = withCameraApp();
+    const { session, glasses, generation } = await world.connect();
+    const report = (modelName: string, status: string) =>
+      session.receiveGlasses(generation, { type: "glasses_connection_state", modelName, status });
+    report(live, "DISCONNECTED");
+    await world.runApp(session, camera, "transcription:en-US");
+    await world.clock.advanceAsync(1_000);
+    expect(glasses.microphone).toBe(false);
+    const before = glasses.of("microphone_state_change").length;
+    report(g1, "CONNECTED");
+    await world.clock.advanceAsync(5_000);
+    expect(session.apps.inState("RUNNING")).toEqual([]);
+    expect(glasses.of("microphone_state_change").length).toBe(before);
+  });
+
   test("an app that the user has stopped in the meantime stays stopped", async () => {
     const world = withCameraApp();
     const { session } = await world.connect();

@@ -351,6 +351,37 @@ describe("the display", () => {
       expect(glasses.texts.at(-1)).toBe("here");
     });
 
+    test("a line on the dashboard does not end it: only what is drawn where the card is", async () => {
+      const { world, session, glasses } = await stage();
+      const app = await world.runApp(session, "com.b");
+      session.apps.receive("com.b", app.generation, {
+        type: "display_event",
+        view: "dashboard",
+        layout: { layoutType: "text_wall", text: "a line" },
+      });
+      await world.clock.advanceAsync(1_400);
+      const main = () => displaysOf(glasses).filter(({ view }) => view === "main");
+      expect(main()).toMatchObject([{ card: true }]);
+      await world.clock.advanceAsync(200);
+      expect(main()).toMatchObject([{ card: true }, { card: false, text: "" }]);
+    });
+
+    test("the card gives way to what was drawn with it, once it has covered what was too short to come back", async () => {
+      const { world, session, glasses, show } = await stage("com.b", "com.c");
+      show("com.c", "fleeting", 800);
+      await world.clock.advanceAsync(100);
+      const began = world.clock.now();
+      void session.apps.start("com.d");
+      show("com.b", "words");
+      await world.clock.advanceAsync(1_000);
+      const seen = displaysOf(glasses).map(({ text, card, atMs }) => [card ? "card" : text, atMs - began]);
+      expect(seen).toEqual([
+        ["fleeting", -100],
+        ["card", 100],
+        ["words", 350],
+      ]);
+    });
+
     test("one card names all that start, and each for its own time", async () => {
       const { world, session, glasses } = await stage();
       void session.apps.start("com.b");

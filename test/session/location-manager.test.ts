@@ -80,6 +80,8 @@ describe("how exactly the phone looks", () => {
     await world.runApp(session, other, "location_update");
     world.subscribe(session, app, captions, "location_update", "button_press");
     await world.clock.advanceAsync(1_000);
+    world.subscribe(session, app, captions, "location_update");
+    await world.clock.advanceAsync(1_000);
     expect(glasses.of("set_location_tier").map(({ tier }) => tier)).toEqual(["standard"]);
 
     session.glassesClosed(generation);

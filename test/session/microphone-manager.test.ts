@@ -176,6 +176,18 @@ describe("the microphone", () => {
     expect(returned.microphone).toBe(true);
   });
 
+  test("counts as told only what a socket has taken, and is told again soon", async () => {
+    const world = new FakeWorld();
+    const { session, glasses } = await world.connect();
+    glasses.blocked = true;
+    await world.runApp(session, captions, "transcription:en-US");
+    await world.clock.advanceAsync(500);
+    expect(glasses.microphone).toBe(false);
+    glasses.blocked = false;
+    await world.clock.advanceAsync(1_000);
+    expect(glasses.microphone).toBe(true);
+  });
+
   test("asks the phone to transcribe while nothing here can hear, and takes its words", async () => {
     const world = new FakeWorld();
     const { session, glasses, generation } = await world.connect();

@@ -532,7 +532,7 @@ describe("the state of a photo", () => {
     { kind: "undelivered" },
     { kind: "picture" },
     { kind: "uploaded" },
-    { kind: "failure", failure: { code: "X", message: "x" } },
+    { kind: "failure", failure: { code: "X", message: "x", hop: "glasses" } },
     { kind: "lost" },
     { kind: "returned" },
     { kind: "tick", glassesAway: false },

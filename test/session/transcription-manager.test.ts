@@ -84,7 +84,7 @@ describe("transcripts", () => {
     expect(lane()?.demand).toEqual({
       languages: ["en-US", "fr-FR"],
       speech: [
-        { language: "en-US", hints: ["de", "es"], identifyLanguage: true },
+        { language: "en-US", hints: ["de", "es"], identifyLanguage: true, anyLanguage: true },
         { language: "fr-FR", hints: [], identifyLanguage: false },
       ],
       pcm: false,
@@ -184,6 +184,27 @@ describe("what the phone has transcribed", () => {
     expect(app.events.map(({ data }) => (data as TranscriptionData).isFinal)).toEqual([false, true]);
   });
 
+  test("in more languages than are remembered ends what was begun longest ago, and keeps little of any name", async () => {
+    const { lane, phone, session } = await stage("transcription:en-US");
+    lane()?.listener.onSpeechState(off);
+    const languages = Array.from({ length: limits.transcriptLanguages + 1 }, (_, i) => `x${i}-XX`);
+    for (const transcribeLanguage of languages) {
+      phone(local("begun", false, { transcribeLanguage, speakerId: "s".repeat(1_000) }));
+    }
+    const { history } = session.transcription;
+    // The history has as many languages: the end of the oldest has taken the place of what was oldest there.
+    expect(history.query({ language: languages[0] ?? "" })).toMatchObject([
+      { text: "begun", isFinal: true, speakerId: "s".repeat(64) },
+    ]);
+    phone(local("begun and ended", true, { transcribeLanguage: languages[0] ?? "" }));
+    const ids = history.query({ language: languages[0] ?? "" }).map(({ resultId }) => resultId);
+    expect(new Set(ids).size).toBe(2);
+    for (const name of ["transcribeLanguage", "provider"]) {
+      const text = JSON.stringify(local("hello", true, { [name]: "x".repeat(65) }));
+      expect(parseGlassesMessage(text).kind).toBe("invalid");
+    }
+  });
+
   test("is left out when it is empty or far too long", async () => {
     const { world, lane, phone, heard } = await stage("transcription:en-US");
     lane()?.listener.onSpeechState(off);
@@ -230,7 +251,7 @@ describe("voice activity", () => {
     const again = await world.connect();
     expect(again.session).toBe(session);
     lane()?.listener.onVoice(true, 3_000);
-    expect(statuses().at(-1)).toBe(true);
+    expect(statuses()).toEqual([true, false, true, true]);
   });
 
   test("ends with the glasses' socket: the phone may never say so", async () => {
@@ -315,6 +336,7 @@ describe("spoken commands", () => {
       voiceCommands: () => enabled,
       callableApps: () => [{ packageName: captions, name: "Captions" }],
       obey: (command) => obeyed.push(command),
+      changed: () => {},
     });
     const say = (text: string, over: Partial<Transcript> = {}) =>
       manager.onTranscript(transcript(text, over));
@@ -362,6 +384,7 @@ describe("spoken commands", () => {
       voiceCommands: () => false,
       callableApps: () => [],
       obey: () => {},
+      changed: () => {},
     });
     const of = (...languages: string[]) => ({
       languages,
@@ -379,6 +402,9 @@ describe("spoken commands", () => {
 
   test("turn speech on though no app wants it", () => {
     const { manager } = listener();
-    expect(manager.demandOf({ languages: [], speech: [], pcm: false }).languages).toEqual(["en-US"]);
+    const { languages, speech } = manager.demandOf({ languages: [], speech: [], pcm: false });
+    expect(languages).toEqual(["en-US"]);
+    // What is likely to be said.
+    expect(speech).toMatchObject([{ hints: ["Captions"], identifyLanguage: false }]);
   });
 });

@@ -150,6 +150,8 @@ describe("translation, for which there is no translator", () => {
             message: expect.stringMatching(/^NOT_SERVED: translation:fr-FR-to-en-US/),
           },
         ],
+        code: "NOT_SERVED",
+        hop: "server",
       },
     ];
     expect(permissionErrors(app) as unknown[]).toEqual(expected);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { AppMessage } from "../../src/wire/apps.ts";
 import { closes } from "../../src/wire/close-codes.ts";
-import { captions, FakeGlasses, FakeWorld } from "../support/fake-world.ts";
+import { appRecord, captions, FakeGlasses, FakeWorld } from "../support/fake-world.ts";
 import { liveAndLeaveNothing } from "../support/session-lives.ts";
 
 describe("a user session", () => {
@@ -100,6 +101,56 @@ describe("a user session", () => {
     expect(world.webhooks.starts.length).toBe(1);
   });
 
+  test("tells returning glasses, in this order: microphone, location, what they show, what they were asked; then the apps", async () => {
+    const world = new FakeWorld({ BROWLINE_SESSION_GRACE_MS: "600000" });
+    world.records.set("com.away", appRecord("com.away"));
+    const { session, generation } = await world.connect();
+    const app = await world.runApp(session, captions, "transcription:en-US", "location_update");
+    const away = await world.runApp(session, "com.away");
+    world.show(session, app, captions, "words");
+    const ask = (message: AppMessage) => session.apps.receive(captions, app.generation, message);
+    ask({ type: "display_event", view: "dashboard", layout: { layoutType: "text_wall", text: "a line" } });
+    session.receiveGlasses(generation, {
+      type: "glasses_connection_state",
+      modelName: "Mentra Live",
+      status: "CONNECTED",
+    });
+    await world.clock.advanceAsync(1_000);
+    ask({ type: "photo_request", requestId: "photo" });
+    ask({ type: "audio_play_request", requestId: "sound", audioUrl: "http://127.0.0.1:1/a.wav" });
+    ask({ type: "location_poll_request", correlationId: "place", accuracy: "high" });
+    session.glassesClosed(generation);
+    session.apps.closed("com.away", away.generation);
+    await world.clock.advanceAsync(5_000);
+    const told = app.sent.length;
+    const returned = new FakeGlasses(world.clock);
+    const called: number[] = [];
+    world.webhooks.answer = () => {
+      called.push(returned.sent.length);
+      return new Promise(() => {});
+    };
+    session.attachGlasses(returned);
+    const types = returned.sent.map(({ message }) => message.type);
+    expect(types.slice(0, 4)).toEqual([
+      "connection_ack",
+      "microphone_state_change",
+      "set_location_tier",
+      "display_event",
+    ]);
+    expect(types.slice(4, -1).toSorted()).toEqual([
+      "audio_play_request",
+      "photo_request",
+      "request_single_location",
+    ]);
+    expect(types.at(-1)).toBe("app_state_change");
+    expect(app.sent.slice(told)).toMatchObject([{ type: "device_state_update", fullSnapshot: true }]);
+    await world.clock.advanceAsync(0);
+    // The one that is away is asked for when the glasses have been told everything.
+    expect(called).toEqual([types.length]);
+    await world.clock.advanceAsync(250);
+    expect(returned.of("display_event").map(({ view }) => view)).toEqual(["main", "dashboard"]);
+  });
+
   test("ends after 30 s without glasses: the app is told in a way that makes the SDK stop once", async () => {
     const world = new FakeWorld();
     const { session, generation } = await world.connect();
@@ -108,10 +159,20 @@ describe("a user session", () => {
     session.glassesClosed(generation);
     await world.clock.advanceAsync(world.limits.sessionGraceMs);
     expect(session.state).toBe("DISPOSED");
+    expect(app.sent.at(-1)).toEqual({ type: "app_stopped", reason: "system_stop" });
     expect(app.closed).toEqual({ code: 4001, reason: "User session ended" });
     expect(world.lanes.opened[0]?.closed).toBe(true);
     expect(world.storage.getSession("user@example.com")).toBeUndefined();
     expect(world.storage.size).toBe(0);
+  });
+
+  test("that ends because the server does tells its apps to dial again, and not that they are stopped", async () => {
+    const world = new FakeWorld();
+    const { session, glasses } = await world.connect();
+    const app = await world.runApp(session);
+    await world.storage.closeAll();
+    expect([app.closed, glasses.closed]).toEqual([closes.restart, closes.restart]);
+    expect(app.sent.map(({ type }) => type)).not.toContain("app_stopped");
   });
 
   test("keeps the apps wanted when it ends, and starts them again in the next session", async () => {
@@ -145,6 +206,7 @@ describe("a user session", () => {
     const ending = session.end();
     expect(world.storage.getSession("user@example.com")).toBeUndefined();
     const next = await world.storage.getOrCreate("user@example.com");
+    expect(session.state).toBe("DISPOSED");
     await ending;
     expect(next).not.toBe(session);
     expect(world.storage.getSession("user@example.com")).toBe(next);

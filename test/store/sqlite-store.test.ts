@@ -167,7 +167,7 @@ describe("the SQLite store", () => {
     newer.run("PRAGMA user_version = 99");
     newer.close();
     await expect(open()).rejects.toThrow(
-      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 3)`,
+      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 4)`,
     );
     const after = new Database(file);
     expect(after.query("SELECT name FROM sqlite_master").all()).toEqual([]);

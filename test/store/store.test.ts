@@ -297,4 +297,89 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
     await store.close();
     await store.close();
   });
+
+  describe("of sessions", () => {
+    const alice = "alice@example.com";
+    const bob = "bob@example.com";
+    const event = (userId: string, seq: number, packageName = captions.packageName) => ({
+      userId,
+      packageName,
+      seq,
+      body: JSON.stringify({ seq }),
+    });
+    const session = (userId: string, body = "{}") => ({ userId, savedMs: 1.5, body });
+    const nothing = { ended: [], settled: [], events: [], sessions: [] };
+
+    test("has none at first", async () => {
+      expect(await (await open()).loadSessions()).toEqual({ aliveMs: undefined, sessions: [] });
+    });
+
+    test("gives back sessions with their users, and events by app and number", async () => {
+      const store = await open();
+      store.saveWantedApp(alice, captions.packageName, true);
+      await store.commit({
+        ...nothing,
+        events: [event(alice, 3), event(alice, 1_767_225_600_000_001), event(alice, 2, "com.example.a")],
+        sessions: [session(bob), session(alice, '{"version":1}')],
+        aliveMs: 10.25,
+      });
+      const { aliveMs, sessions } = await store.loadSessions();
+      expect(aliveMs).toBe(10.25);
+      expect(
+        sessions.map(({ userId, body, events }) => [userId, body, events.map(({ seq }) => seq)]),
+      ).toEqual([
+        [alice, '{"version":1}', [2, 3, 1_767_225_600_000_001]],
+        [bob, "{}", []],
+      ]);
+      expect(sessions[0]?.user.wantedApps).toEqual([captions.packageName]);
+      expect(sessions[0]?.savedMs).toBe(1.5);
+    });
+
+    test("forgets events that were settled, of that app and user only, and what belongs to a session that has ended", async () => {
+      const store = await open();
+      const other = "com.example.other";
+      await store.commit({
+        ...nothing,
+        events: [event(alice, 1), event(alice, 2), event(alice, 1, other), event(bob, 1)],
+        sessions: [session(alice), session(bob)],
+        aliveMs: 1,
+      });
+      await store.commit({
+        ...nothing,
+        settled: [{ userId: alice, packageName: captions.packageName, upToSeq: 1 }],
+        ended: [bob],
+        aliveMs: 2,
+      });
+      const { sessions } = await store.loadSessions();
+      expect(sessions.map(({ userId }) => userId)).toEqual([alice]);
+      expect(sessions[0]?.events).toEqual([event(alice, 2), event(alice, 1, other)]);
+    });
+
+    test("replaces the state of a session, and begins anew where it ended in the same batch", async () => {
+      const store = await open();
+      await store.commit({
+        ...nothing,
+        sessions: [session(alice, "old")],
+        events: [event(alice, 1)],
+        aliveMs: 1,
+      });
+      await store.commit({
+        ended: [alice],
+        settled: [],
+        sessions: [session(alice, "new")],
+        events: [event(alice, 2)],
+        aliveMs: 2,
+      });
+      const { sessions } = await store.loadSessions();
+      expect(sessions).toMatchObject([{ body: "new", events: [event(alice, 2)] }]);
+    });
+
+    test("forgets a removed user's", async () => {
+      const store = await open();
+      store.saveUser(alice);
+      await store.commit({ ...nothing, sessions: [session(alice)], events: [event(alice, 1)], aliveMs: 1 });
+      await store.removeUser(alice);
+      expect((await store.loadSessions()).sessions).toEqual([]);
+    });
+  });
 });

@@ -53,6 +53,7 @@ export class AppRelay {
   readonly #sessionOfPath = new Map<string, string>();
   readonly #refused = new Set<string>();
   readonly #unreachable = new Set<string>();
+  readonly #delaysMs = new Map<string, number>();
   readonly #sockets = new Set<Bun.ServerWebSocket<Connection>>();
   #target = "";
 
@@ -113,6 +114,11 @@ export class AppRelay {
   admit(sessionId: string): void {
     this.#refused.delete(sessionId);
     this.#unreachable.delete(sessionId);
+  }
+
+  /** From now on what the server says takes so long on its way to a session's app. */
+  delay(sessionId: string, delayMs: number): void {
+    this.#delaysMs.set(sessionId, delayMs);
   }
 
   /** Connections of a session that are open. */
@@ -199,8 +205,13 @@ export class AppRelay {
     };
     upstream.onmessage = ({ data: frame }: MessageEvent<string | ArrayBuffer>) => {
       const sent = typeof frame === "string" ? frame : new Uint8Array(frame);
-      this.#record(data, "server", sent);
-      socket.send(sent);
+      const pass = () => {
+        this.#record(data, "server", sent);
+        socket.send(sent);
+      };
+      const delayMs = this.#delaysMs.get(data.sessionId ?? "") ?? 0;
+      if (delayMs > 0) setTimeout(pass, delayMs);
+      else pass();
     };
     upstream.onclose = ({ code, reason }) => {
       this.closes.add({ sessionId: data.sessionId, code });

@@ -281,7 +281,7 @@ export class AssemblyAiSimulator {
       return;
     }
     // A message may begin at an odd address.
-    const samples = new Int16Array(Uint8Array.from(message).buffer);
+    const samples = new Int16Array(new Uint8Array(message).buffer);
     this.#tell(socket, connection.turns.hear(samples));
     this.#misbehave(socket);
   }

@@ -47,16 +47,20 @@ export class CountedReader {
   /** The words that these samples complete. */
   read(pcm: Int16Array): CountedWord[] {
     const words: CountedWord[] = [];
-    for (const value of pcm) {
+    for (let from = 0, to = 0; from < pcm.length; from = to) {
+      const value = pcm[from] ?? 0;
+      while (to < pcm.length && pcm[to] === value) to++;
       if (value !== this.#value) {
         this.#endRun(words);
         this.#value = value;
         this.#runStart = this.#position;
       }
-      this.#position++;
+      const before = this.#position - this.#runStart;
+      this.#position += to - from;
       // A block is complete with its last sample: its word does not wait for the next block.
-      if (this.#value !== 0 && this.#position - this.#runStart === countedBlockSamples) {
-        words.push({ counter: this.#value, start: this.#runStart, end: this.#position });
+      const completes = before < countedBlockSamples && before + to - from >= countedBlockSamples;
+      if (value !== 0 && completes) {
+        words.push({ counter: value, start: this.#runStart, end: this.#runStart + countedBlockSamples });
       }
     }
     return words;

@@ -265,7 +265,7 @@ export class DeepgramSimulator {
     const { data: connection } = socket;
     connection.audioBytes += message.byteLength;
     // A message may begin at an odd address.
-    const aligned = message.byteOffset % 2 === 0 ? message : Buffer.from(Uint8Array.from(message).buffer);
+    const aligned = message.byteOffset % 2 === 0 ? message : Buffer.from(new Uint8Array(message).buffer);
     const pcm = new Int16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
     this.#tell(socket, connection.listener?.hear(pcm) ?? []);
     this.#misbehave(socket);

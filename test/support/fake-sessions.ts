@@ -2,9 +2,10 @@ import type { ApiSession, ApiSessionApps, ApiSessions, AppStartResult } from "..
 import { Fault } from "../../src/kernel/faults.ts";
 import { canonicalUserId } from "../../src/kernel/identity.ts";
 import type { AppPort, GlassesPort } from "../../src/session/ports.ts";
-import type { AppMessage } from "../../src/wire/apps.ts";
+import type { AppMessage, ToApp } from "../../src/wire/apps.ts";
 import type { AudioFormat } from "../../src/wire/audio-format.ts";
 import type { GlassesMessage, SessionSnapshot } from "../../src/wire/glasses.ts";
+import { numbered } from "./numbered.ts";
 
 /** Sessions that only keep what the gateway brings them. */
 export class FakeSessions implements ApiSessions {
@@ -26,6 +27,10 @@ export class FakeSessions implements ApiSessions {
 
   usersOf(): readonly [] {
     return [];
+  }
+
+  isServerDown(): boolean {
+    return false;
   }
 
   getSession(userId: string): FakeSession | undefined {
@@ -173,6 +178,7 @@ class FakeApps implements ApiSessionApps {
   }
 
   readonly history = { all: {} };
+  readonly states = {};
 
   peerOf(): string | undefined {
     return this.ports.at(-1)?.peer;
@@ -195,17 +201,31 @@ class FakeApps implements ApiSessionApps {
     if (key !== apiKey) return { fault: new Fault("INVALID_API_KEY") };
     this.ports.push(port);
     this.nonces.push(nonce);
-    port.send(
-      {
-        type: "tpa_connection_ack",
-        sessionId: "any",
-        settings: [],
-        mentraosSettings: {},
-        augmentosSettings: {},
-      },
-      "control",
-    );
+    this.#send(port, {
+      type: "tpa_connection_ack",
+      sessionId: "any",
+      settings: [],
+      mentraosSettings: {},
+      augmentosSettings: {},
+      resume: { epoch: 1, seq: 1, lost: 0 },
+    });
     return { generation: this.ports.length };
+  }
+
+  tell(_packageName: string, generation: number, message: ToApp): void {
+    const port = this.ports[generation - 1];
+    if (port !== undefined) this.#send(port, message);
+  }
+
+  /** What apps have confirmed, oldest first. */
+  readonly receipts: number[] = [];
+
+  confirmed(_packageName: string, _generation: number, seq: number): void {
+    this.receipts.push(seq);
+  }
+
+  #send(port: AppPort, message: ToApp): void {
+    port.send(numbered(message), "control");
   }
 
   receive(_packageName: string, _generation: number, message: AppMessage): void {

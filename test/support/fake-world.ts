@@ -6,6 +6,7 @@ import { createLog, type Logger } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
 import { AppCircuits } from "../../src/session/app-circuits.ts";
 import { AppRooms } from "../../src/session/app-rooms.ts";
+import type { NumberedMessage } from "../../src/session/numbered-message.ts";
 import type {
   AppPort,
   GlassesPort,
@@ -24,6 +25,7 @@ import type { Close } from "../../src/wire/close-codes.ts";
 import type { ToGlasses } from "../../src/wire/glasses.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakePhotos } from "./fake-photos.ts";
+import { InstantJournal } from "./instant-journal.ts";
 
 /** A glasses socket that records what it is sent. */
 export class FakeGlasses implements GlassesPort {
@@ -88,10 +90,24 @@ export class FakeApp implements AppPort {
   closed: Close | undefined;
   generation = 0;
 
-  send(message: ToApp, _class: MessageClass): SendResult {
+  /** The numbers of what was sent. */
+  readonly numbers: number[] = [];
+  /** What it was asked to confirm. */
+  readonly receipts: number[] = [];
+
+  send(numbered: NumberedMessage, _class: MessageClass): SendResult {
     if (this.closed) return "dropped";
-    this.sent.push(message);
+    this.sent.push(numbered.message);
+    this.numbers.push(numbered.seq);
     return "sent";
+  }
+
+  /** Answers as a WebSocket does by itself; undefined: pongs are swallowed on the way. */
+  confirm: ((seq: number) => void) | undefined;
+
+  askReceipt(seq: number): void {
+    this.receipts.push(seq);
+    if (this.closed === undefined) this.confirm?.(seq);
   }
 
   sendAudio(pcm: Uint8Array): SendResult {
@@ -236,12 +252,13 @@ export function appRecord(packageName: string, over: Partial<AppRecord> = {}): A
 
 /** Everything around the sessions, faked, on a clock that stands still. */
 export class FakeWorld {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly metrics = new Metrics();
   readonly lanes = new FakeLanes();
   readonly webhooks = new FakeWebhooks();
   readonly photos = new FakePhotos();
   readonly users = new FakeUsers();
+  readonly journal = new InstantJournal();
   readonly records = new Map<string, AppRecord>([[captions, appRecord(captions)]]);
   readonly storage: SessionStorage;
   readonly limits: Limits;
@@ -256,7 +273,9 @@ export class FakeWorld {
     env: Record<string, string> = {},
     over: Partial<Limits> = {},
     log: Logger = createLog({ level: "silent", format: "json" }),
+    startMs?: number,
   ) {
+    this.clock = new FakeClock(startMs);
     // A dashboard that draws by itself would be in the way of tests about what apps draw.
     const config = loadConfig({ BROWLINE_BUILT_IN_DASHBOARD: "false", ...env });
     this.limits = { ...config.limits, bootCardMs: 0, ...over };
@@ -277,6 +296,7 @@ export class FakeWorld {
         onChange: (listener) => this.users.apps.onChange(listener),
       },
       users: this.users,
+      journal: this.journal,
       webhooks,
       circuits: this.circuits,
       rooms: this.rooms,
@@ -304,6 +324,7 @@ export class FakeWorld {
     const result = session.apps.accept(packageName, apiKey, nonce, app);
     if (!("generation" in result)) throw new Error(`the app was refused: ${JSON.stringify(result)}`);
     app.generation = result.generation;
+    app.confirm = (seq) => session.apps.confirmed(packageName, app.generation, seq);
     return app;
   }
 

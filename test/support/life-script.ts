@@ -1,6 +1,6 @@
 import type { SeededRandom } from "./seeded-random.ts";
 
-const often = ["start", "subscribe", "show", "speak", "audio", "button"] as const;
+const often = ["start", "subscribe", "show", "speak", "audio", "button", "ask", "report"] as const;
 const sometimes = [
   "stop",
   "dropApp",
@@ -11,15 +11,21 @@ const sometimes = [
   "subscribeNothing",
   "burst",
   "photo",
-  "ask",
   "voiceOn",
   "voiceOff",
   "dropGlasses",
   "returnGlasses",
   "secondGlasses",
   "lateClose",
+  "wear",
+  "takeOff",
+  "putBack",
   "server",
+  "renew",
 ] as const;
+
+/** What concerns all users of an app. */
+const common: ReadonlySet<Step["action"]> = new Set(["server", "renew"]);
 
 /** One thing that happens in the life of a user, or of the server of an app that all users share. */
 export interface Step {
@@ -66,7 +72,7 @@ export async function shortened(
   };
   // Most rules are broken by what one user does: nine in ten steps can go at once.
   for (const user of new Set(script.map((step) => step.user))) {
-    if (await improves(without(script, (step) => step.user !== user && step.action !== "server"))) break;
+    if (await improves(without(script, (step) => step.user !== user && !common.has(step.action)))) break;
   }
   for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     let removed = true;

@@ -98,6 +98,8 @@ class LifeRules {
   readonly #newestText = new Map<string, number>();
   readonly #wanted = new Map<View, { readonly key: string; readonly sinceMs: number }>();
   readonly #sentAtMs = new Map<View, number>();
+  /** Sounds and questions for the place that have been answered. */
+  readonly #answered = new Set<string>();
   #shownAtMs = Number.NEGATIVE_INFINITY;
   /** Since when somebody, or nobody, has wanted the microphone. */
   #wantedSinceMs: number | undefined;
@@ -110,9 +112,19 @@ class LifeRules {
   check(): void {
     for (const log of this.#life.sockets) this.#checkAppSocket(log);
     this.#life.sockets = this.#life.sockets.filter(({ app }) => app.closed === undefined);
+    this.#checkForeground();
     this.#checkDisplay();
     this.#checkConvergence();
     this.#checkMicrophone();
+  }
+
+  /** However apps start, come late, hand over and return: one standard app at a time. */
+  #checkForeground(): void {
+    const { session, world } = this.#life;
+    if (session === undefined || session.disposed) return;
+    const awaited = session.apps.inState("CONNECTING", "RUNNING", "GRACE_PERIOD", "RESURRECTING");
+    const standard = awaited.filter((name) => world.records.get(name)?.type === "standard");
+    must(standard.length <= 1, "one standard app at a time");
   }
 
   /** What an app socket was sent: the acknowledgement first, nothing after `app_stopped`, events in order, its user's own. */
@@ -125,13 +137,18 @@ class LifeRules {
         must(message.type === "tpa_connection_ack", "an app is acknowledged before all else");
       must(!log.stopped, "nothing follows app_stopped");
       if (message.type === "app_stopped") log.stopped = true;
+      if (message.type === "audio_play_response") this.#checkAnswer(`sound ${message.requestId}`);
       if (message.type !== "data_stream") continue;
       const data = message.data as {
         buttonId?: string;
         text?: string;
         isFinal?: boolean;
         utteranceId?: string;
+        correlationId?: string;
       };
+      if (data.correlationId !== undefined) this.#checkAnswer(`place ${data.correlationId}`);
+      const { permissions = [] } = this.#life.world.records.get(log.packageName) ?? {};
+      must(data.text === undefined || permissions.length > 0, "nobody hears what he may not");
       const content = data.buttonId ?? data.text;
       if (content !== undefined) this.#checkOwn(content);
       if (data.buttonId !== undefined) {
@@ -144,6 +161,12 @@ class LifeRules {
     // 1008 is for the loser of two sockets; the others tell of an end that this life has asked for.
     if (closed !== undefined)
       must([1008, 4000, 4001].includes(closed.code), `no app socket is closed with ${closed.code}`);
+  }
+
+  #checkAnswer(request: string): void {
+    must(!this.#answered.has(request), "a request has one answer");
+    this.#answered.add(request);
+    this.#checkOwn(request);
   }
 
   #checkUtterance(log: AppSocketLog, utteranceId: string, isFinal: boolean): void {
@@ -236,7 +259,7 @@ class LifeRules {
     }
     const now = world.clock.now();
     const demand = session.apps.subscriptions.mediaDemand();
-    if (demand.pcm || demand.languages.length > 0) {
+    if (session.device.facts.connected && (demand.pcm || demand.languages.length > 0)) {
       this.#wantedSinceMs ??= now;
       this.#unwantedSinceMs = undefined;
     } else {

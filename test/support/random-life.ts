@@ -12,6 +12,8 @@ export const forcedMark = "now";
 
 /** What a server or glasses may take. */
 export const latenciesMs = [0, 20, 300, 1_500, 4_000, 8_000, 21_000, 25_000];
+/** With and without a camera. */
+const models = ["Mentra Live", "Even Realities G1", null] as const;
 const photoReports = ["uploaded", "failed", "late", "never"] as const;
 
 /** One app socket as its app saw it. */
@@ -59,6 +61,8 @@ interface LifeWorld extends FakeWorld {
   readonly photoOf: Map<string, Photo>;
   /** The server of an app changes its ways. */
   changeServer(packageName: string, pick: number): void;
+  /** An app is registered anew, with or without its permissions. */
+  renew(packageName: string, pick: number): void;
 }
 
 /** One user with the glasses, the app sockets and all that the rules must know of what was done. */
@@ -109,6 +113,10 @@ export class UserLife {
       world.changeServer(packageName, pick);
       return;
     }
+    if (action === "renew") {
+      world.renew(packageName, pick);
+      return;
+    }
     if (action === "lateClose") {
       this.stale.shift()?.();
       return;
@@ -138,9 +146,26 @@ export class UserLife {
         return;
       case "stop":
         session.apps.stop(packageName);
-        this.stoppedAt.set(packageName, world.clock.now());
-        this.current.delete(packageName);
-        must(session.apps.app(packageName) === undefined, "nothing of a stopped app is left");
+        this.#stopped(session, packageName);
+        return;
+      case "takeOff":
+        session.setInstalled(packageName, false);
+        this.#stopped(session, packageName);
+        return;
+      case "putBack":
+        session.setInstalled(packageName, true);
+        return;
+      case "wear":
+        hear({
+          type: "glasses_connection_state",
+          modelName: models[pick % models.length] ?? null,
+          status: pick % 4 === 0 ? "DISCONNECTED" : "CONNECTED",
+        });
+        return;
+      case "report":
+        hear(this.#report(pick));
+        // Clients say some things twice.
+        if (pick % 2 === 0) hear(this.#report(pick));
         return;
       case "dropApp":
         this.dropApp(packageName);
@@ -251,6 +276,12 @@ export class UserLife {
     return true;
   }
 
+  #stopped(session: UserSession, packageName: string): void {
+    this.stoppedAt.set(packageName, this.world.clock.now());
+    this.current.delete(packageName);
+    must(session.apps.app(packageName) === undefined, "nothing of a stopped app is left");
+  }
+
   async #attach(): Promise<void> {
     const { world } = this;
     const session = await world.storage.getOrCreate(this.email);
@@ -297,6 +328,36 @@ export class UserLife {
       { type: "display_event", layout: { layoutType: "no such layout" } },
     ];
     return requests[pick % requests.length] ?? { type: "stream_status_check" };
+  }
+
+  /** What the phone says by itself, or in answer to what it was asked last. */
+  #report(pick: number): Parameters<UserSession["receiveGlasses"]>[1] {
+    const last = <Type extends "audio_play_request" | "request_single_location" | "rgb_led_control">(
+      type: Type,
+    ) => this.glasses?.of(type).at(-1);
+    const place = { lat: pick / 100, lng: 1 };
+    const reports: readonly Parameters<UserSession["receiveGlasses"]>[1][] = [
+      { type: "location_update", ...place },
+      {
+        type: "location_update",
+        ...place,
+        ...{ correlationId: last("request_single_location")?.correlationId ?? "none" },
+      },
+      {
+        type: "audio_play_response",
+        requestId: last("audio_play_request")?.requestId ?? "none",
+        success: pick % 2 === 0,
+      },
+      {
+        type: "rgb_led_control_response",
+        requestId: last("rgb_led_control")?.requestId ?? "none",
+        success: true,
+      },
+      { type: "head_position", position: "up" },
+      { type: "phone_notification", notificationId: `${pick}` },
+      { type: "glasses_battery_update", level: pick % 100, charging: false },
+    ];
+    return reports[pick % reports.length] ?? { type: "connection_init" };
   }
 
   #askForPhoto(

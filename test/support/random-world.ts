@@ -24,7 +24,9 @@ export class RandomWorld extends FakeWorld {
     super({}, { bootCardMs: 1_500 });
     for (const [i, name] of packages.entries()) {
       const type = i < 2 ? "standard" : "background";
-      this.records.set(name, appRecord(name, { type, publicUrl: `http://${name}` }));
+      // One of them needs what not all glasses have.
+      const hardware = i === 4 ? ([{ type: "CAMERA", level: "REQUIRED" }] as const) : [];
+      this.records.set(name, appRecord(name, { type, hardware, publicUrl: `http://${name}` }));
     }
     this.lives = Array.from({ length: users }, (_, i) => new UserLife(this, i));
     this.webhooks.answer = (request) =>
@@ -40,6 +42,14 @@ export class RandomWorld extends FakeWorld {
     const kind = moods[pick % moods.length] ?? "connects";
     this.#moods.set(packageName, { kind, latencyMs: latenciesMs[pick % latenciesMs.length] ?? 0 });
     if (kind === "unreachable") for (const life of this.lives) life.dropApp(packageName);
+  }
+
+  /** An app is registered anew, with or without its permissions. */
+  renew(packageName: string, pick: number): void {
+    const record = this.records.get(packageName);
+    if (record === undefined) return;
+    this.records.set(packageName, { ...record, permissions: pick % 3 === 0 ? [] : ["ALL"] });
+    for (const { session } of this.lives) if (session?.disposed === false) session.apps.renew(packageName);
   }
 
   #moodOf(packageName: string): Mood {

@@ -15,12 +15,17 @@ export interface SeededRandom {
 }
 
 /**
- * Starts a generator (mulberry32) and prints its seed under `label`. Without `TEST_SEED` every run gets another seed.
+ * Starts a generator and prints its seed under `label`. Without `TEST_SEED` every run gets another seed.
  */
 export function seededRandom(label: string): SeededRandom {
   const { TEST_SEED: given } = process.env;
   const seed = (given ? Number(given) : Math.floor(Math.random() * 2 ** 32)) >>> 0;
   process.stdout.write(`seed of ${label}: TEST_SEED=${seed}\n`);
+  return randomOf(seed);
+}
+
+/** A generator (mulberry32) for this seed, an unsigned 32-bit number. */
+export function randomOf(seed: number): SeededRandom {
   let state = seed;
   const word = (): number => {
     state = (state + 0x6d2b79f5) | 0;

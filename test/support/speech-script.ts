@@ -1,8 +1,9 @@
 import { RecentAudio, samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { Transcript } from "../../src/audio/speech.ts";
+import { ToldTranscripts } from "../../src/audio/told-transcripts.ts";
 import { Supervisor } from "../../workers/stt/cloud/supervisor.ts";
 import type { ConnectionFailure } from "../../workers/stt/cloud/vendor.ts";
-import { LaneSpeech } from "../../workers/stt/lane-speech.ts";
+import { LaneSpeech, type LaneSpeechReport } from "../../workers/stt/lane-speech.ts";
 import { blockSamples, spokenNumber } from "./counting-ear.ts";
 import { CountingProvider } from "./counting-provider.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -21,9 +22,7 @@ class MortalAudio extends RecentAudio {
 /** What came of a script. */
 export interface ScriptOutcome {
   readonly spoken: number;
-  readonly finals: readonly Transcript[];
-  /** Numbers that no final has. */
-  readonly missing: readonly number[];
+  readonly languages: number;
   readonly lostSamples: number;
   /** What breaks the rules, a sentence each. */
   readonly problems: readonly string[];
@@ -69,14 +68,16 @@ function someBehaviour(random: SeededRandom): FakeBehaviour {
 }
 
 export interface ScriptOptions {
-  /** Off: the negative control. */
+  /** Off: a negative control. */
   readonly replay?: boolean;
+  /** Off: another. A worker that takes over does not learn what the former one has told. */
+  readonly hands?: boolean;
 }
 
 /** Plays numbers to a lane through two providers that fail as `random` says, and a worker that may die, then lets all recover. */
 export async function playSpeechScript(
   random: SeededRandom,
-  { replay = true }: ScriptOptions = {},
+  { replay = true, hands = true }: ScriptOptions = {},
 ): Promise<ScriptOutcome> {
   const clock = new FakeClock();
   const recent = RecentAudio.allocate(30_000);
@@ -85,7 +86,13 @@ export async function playSpeechScript(
   let isCalm = false;
   const rotates = random.chance(0.3);
   const offline = random.chance(0.3) ? [new CountingProvider()] : [];
+  const languages = random.chance(0.3) ? ["en-US", "fr-FR"] : ["en-US"];
   const counts: Record<string, number> = {};
+  const told = new ToldTranscripts();
+  const tell = (transcript: Transcript) => {
+    told.note(transcript);
+    transcripts.push(transcript);
+  };
   const newLane = () => {
     const [first, second] = (["deepgram", "assemblyai"] as const).map((id) => {
       const capabilities = rotates ? { maxSessionMs: random.integer(10_000, 40_000) } : {};
@@ -96,11 +103,12 @@ export async function playSpeechScript(
     const seats = first && second ? [first, second] : [];
     const supervisor = new Supervisor({ clock, seats, offline: () => offline, random: random.next, replay });
     const life = new MortalAudio(recent.buffer);
-    const speech = new LaneSpeech("lane", life, [supervisor], (report) => {
+    const report = (event: LaneSpeechReport) => {
       if (!life.isAlive) return;
-      if (report.kind === "transcript") transcripts.push(report.transcript);
-      if (report.kind === "lost") lostSamples += report.samples;
-    });
+      if (event.kind === "transcript") tell(event.transcript);
+      if (event.kind === "lost") lostSamples += event.samples;
+    };
+    const speech = new LaneSpeech("lane", life, [supervisor], report, hands ? told.languages : []);
     const count = () => {
       for (const { what, by } of supervisor.report().counts) counts[what] = (counts[what] ?? 0) + by;
     };
@@ -108,7 +116,7 @@ export async function playSpeechScript(
   };
   let crashes = 0;
   let lane = newLane();
-  lane.speech.setLanguages(["en-US"]);
+  lane.speech.setLanguages(languages);
   const step = async (pcm: Int16Array) => {
     // Frames of 20 ms come as they are spoken.
     for (let from = 0; from < pcm.length; from += 320) {
@@ -128,8 +136,10 @@ export async function playSpeechScript(
     // What a dead thread leaves behind does nothing any more.
     void lane.speech.close(0);
     const inherits = recent.settled > 0;
+    // As the lane on the main thread does it.
+    if (hands) transcripts.push(...told.end(languages));
     lane = newLane();
-    lane.speech.setLanguages(["en-US"]);
+    lane.speech.setLanguages(languages);
     if (voiceFrom !== undefined) lane.speech.voiceStart(inherits ? recent.written : voiceFrom);
   };
   let number = 0;
@@ -165,10 +175,23 @@ export async function playSpeechScript(
   clock.advance(3_000);
   await closed;
   lane.count();
-  return { spoken: number, ...judge(transcripts, number, lostSamples), lostSamples, counts, crashes };
+  const problems = languages.flatMap((language) =>
+    judge(
+      transcripts.filter((one) => one.language === language),
+      number,
+      lostSamples,
+      counts,
+    ).map((problem) => `${language}: ${problem}`),
+  );
+  return { spoken: number, languages: languages.length, problems, lostSamples, counts, crashes };
 }
 
-function judge(transcripts: readonly Transcript[], spoken: number, lostSamples: number) {
+function judge(
+  transcripts: readonly Transcript[],
+  spoken: number,
+  lostSamples: number,
+  { skipped = 0 }: Readonly<Record<string, number>>,
+): string[] {
   const problems: string[] = [];
   const finals = transcripts.filter(({ isFinal }) => isFinal);
   const heard = finals.flatMap(({ text }) => text.split(" ").map((word) => Number(word.slice(1))));
@@ -180,6 +203,7 @@ function judge(transcripts: readonly Transcript[], spoken: number, lostSamples: 
   const missing = Array.from({ length: spoken }, (_, i) => i + 1).filter((number) => !known.has(number));
   // The edge of a gap may cut a word on either side of it.
   if (missing.length > 0 && lostSamples === 0) problems.push(`${missing.join(",")} missing, and not counted`);
+  if (lostSamples > 0 && skipped === 0) problems.push(`${lostSamples} samples given up before their time`);
   if (missing.length * blockSamples > lostSamples + 4 * blockSamples) {
     problems.push(`${missing.length} missing, but only ${lostSamples / blockSamples} blocks counted`);
   }
@@ -192,9 +216,10 @@ function judge(transcripts: readonly Transcript[], spoken: number, lostSamples: 
     shown.set(utteranceId, words);
     if (isFinal) ended.add(utteranceId);
   }
+  for (const id of shown.keys()) if (!ended.has(id)) problems.push("an utterance never got its final");
   for (let i = 1; i < finals.length; i++) {
     const [before, after] = [finals[i - 1], finals[i]];
     if (before && after && after.startMs < before.startMs) problems.push("times ran backwards");
   }
-  return { finals, missing, problems };
+  return problems;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyCoreToken } from "../../src/gateway/core-token.ts";
 import { loadSecrets } from "../../src/gateway/secrets.ts";
+import { commandLine } from "../../src/kernel/command-line.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
@@ -210,7 +211,7 @@ describe("the captions command", () => {
     const { stdout, stderr, exitCode } = await run("captions", ["--url", "http://127.0.0.1:1"]);
     expect([stdout, stderr, exitCode]).toEqual([
       "",
-      "No server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      `No server answers at http://127.0.0.1:1. Start one with: ${commandLine("start")}\n`,
       1,
     ]);
     expect(existsSync(dataDir)).toBe(false);
@@ -247,7 +248,7 @@ describe("the glasses command", () => {
     // Port 1 is reserved and answers nowhere.
     const { stderr, exitCode } = await run("glasses", ["--url", "http://127.0.0.1:1"]);
     expect([stderr, exitCode]).toEqual([
-      "no server answers at http://127.0.0.1:1. Start one with: bun run start\n",
+      `no server answers at http://127.0.0.1:1. Start one with: ${commandLine("start")}\n`,
       1,
     ]);
   });

@@ -48,7 +48,8 @@ describe("the view of the glasses", () => {
     expect(drawn(state)).toMatch(/heard {2}turn on …/);
     expect(state.total).toBe(0);
     hear("turn on the lights", true);
-    expect(drawn(state)).toMatch(/heard {2}turn on the lights *\n/);
+    hear("and the", false);
+    expect(drawn(state)).toMatch(/heard {2}turn on the lights *\n {8}and the …/);
     expect(drawn(state)).toContain('the app hears "turn on the lights"');
   });
 
@@ -72,7 +73,7 @@ describe("the view of the glasses", () => {
     const state = new GlassesState();
     for (let i = 0; i < 200; i++) {
       show(state, { layoutType: "text_wall", text: `${i} ${"long words ".repeat(30)}` });
-      for (const rows of [10, 24, 50]) {
+      for (const rows of [1, 5, 10, 24, 50]) {
         const lines = drawGlasses(state, undefined, { columns: 60, rows });
         expect(lines).toHaveLength(rows);
         for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(60);
@@ -115,15 +116,51 @@ describe("the view of the glasses", () => {
     expect(drawn(state)).toContain("│ up there");
   });
 
-  test("keeps a caption that grows as one text, and does not let a text move the cursor", () => {
+  test("keeps a caption that grows as one event, and does not let a text move the cursor", () => {
     const state = new GlassesState();
-    for (const text of ["take", "take a", "take a photo please", "turn", "turn on\x1b[2J\x07 the lights"]) {
+    for (const text of ["ta", "take a", "take a photo please", "turn", "turn on\x1b[2J\x07 the lights"]) {
       show(state, { layoutType: "text_wall", text });
     }
-    expect(state.texts).toEqual(["take a photo please", "turn on\x1b[2J\x07 the lights"]);
+    expect(state.events.map(({ line }) => line)).toEqual([
+      'a.b shows "take a photo please"',
+      expect.stringContaining('a.b shows "turn on'),
+    ]);
+    // A log without a terminal has them all.
+    expect([0, 1, 2].map((number) => state.eventNumber(number)?.line)).toEqual([
+      'a.b shows "ta"',
+      'a.b shows "take a"',
+      'a.b shows "take a photo please"',
+    ]);
     const lines = drawGlasses(state, undefined, size).join("\n");
     expect(lines).not.toContain("\x1b[2J");
     expect(lines).not.toContain("\x07");
+  });
+
+  test.each([
+    [100, 40],
+    [80, 24],
+    [60, 16],
+    [40, 12],
+    [30, 14],
+  ])("keeps the keys and the display in a terminal of %p columns and %p rows", (columns, rows) => {
+    const state = new GlassesState();
+    show(state, { layoutType: "text_wall", text: "in front" });
+    for (let i = 0; i < 50; i++) state.note(`event ${i}`);
+    const lines = drawGlasses(state, undefined, { columns, rows }).map((line) => Bun.stripANSI(line));
+    expect(lines).toHaveLength(rows);
+    const text = lines.join("\n");
+    for (const part of [
+      "│ in front",
+      "b press",
+      "u/d look up/down",
+      "x drop connection",
+      "q quit",
+      "heard",
+      "event 49",
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(lines.at(-1)).toContain("q quit");
   });
 
   test("shows the line that is being typed", () => {

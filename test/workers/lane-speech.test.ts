@@ -1,16 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { RecentAudio, samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { SpeechState, Transcript } from "../../src/audio/speech.ts";
+import type { ToldLanguage } from "../../src/audio/told-transcripts.ts";
 import { limits } from "../../src/kernel/limits.ts";
 import { LaneSpeech, type LaneSpeechReport } from "../../workers/stt/lane-speech.ts";
 import { settle } from "../support/fake-clock.ts";
 import { FakeSpeechProvider } from "../support/fake-speech-provider.ts";
 import { quiet } from "../support/speech-fixtures.ts";
 
-function lane(languages = ["en-US"], recent = RecentAudio.allocate(10_000)) {
+function lane(languages = ["en-US"], recent = RecentAudio.allocate(10_000), told: ToldLanguage[] = []) {
   const provider = new FakeSpeechProvider(languages);
   const reports: LaneSpeechReport[] = [];
-  const speech = new LaneSpeech("lane", recent, [provider], (report) => reports.push(report));
+  const speech = new LaneSpeech("lane", recent, [provider], (report) => reports.push(report), told);
   const transcripts = (): Transcript[] =>
     reports.flatMap((report) => (report.kind === "transcript" ? [report.transcript] : []));
   const states = (): SpeechState[] =>
@@ -222,6 +223,57 @@ describe("the settled position of a lane's audio", () => {
     speech.setLanguages(["en-US"]);
     expect(provider.latest().options.fromSample).toBe(48_000);
     expect(provider.latest().calls).toEqual(["voiceStart 48000", "voiceEnd 64000"]);
+  });
+
+  describe("in another thread", () => {
+    const unfinished: Transcript = {
+      utteranceId: "begun",
+      language: "en-US",
+      text: "turn on the",
+      isFinal: false,
+      startMs: 3_200,
+      endMs: 3_600,
+      provider: "fake",
+    };
+    const told = [
+      { language: "en-US", untilMs: 3_100, unfinished },
+      { language: "fr-FR", untilMs: 3_500, unfinished: undefined },
+    ];
+    const recent = () => {
+      const audio = RecentAudio.allocate(10_000);
+      audio.append(quiet(4_000));
+      audio.settle(48_000);
+      return audio;
+    };
+
+    test("goes on with an utterance under its id, and does not let it shrink", () => {
+      const { provider, speech, transcripts } = lane(["en-US"], recent(), told);
+      speech.setLanguages(["en-US"]);
+      const stream = provider.latest();
+      stream.hear("interim", "turn", 3_200, 3_300);
+      stream.hear("interim", "turn on the lights", 3_200, 3_900);
+      stream.hear("final", "turn on the lights", 3_200, 3_900);
+      stream.hear("interim", "thanks", 4_200, 4_300);
+      expect(transcripts().map(({ text, isFinal }) => ({ text, isFinal }))).toEqual([
+        { text: "turn on the lights", isFinal: false },
+        { text: "turn on the lights", isFinal: true },
+        { text: "thanks", isFinal: false },
+      ]);
+      expect(transcripts().map(({ utteranceId }) => utteranceId === "begun")).toEqual([true, true, false]);
+    });
+
+    test("goes back for each language no further than to what it has told", () => {
+      const { provider, speech } = lane(["en-US", "fr-FR"], recent(), told);
+      speech.setLanguages(["en-US", "fr-FR"]);
+      expect(provider.latest("en-US").calls).toEqual(["voiceStart 49600", "voiceEnd 64000"]);
+      expect(provider.latest("fr-FR").calls).toEqual(["voiceStart 56000", "voiceEnd 64000"]);
+    });
+
+    test("makes what is shown final where the rest cannot be heard any more", () => {
+      const { speech, transcripts } = lane([], recent(), told);
+      speech.setLanguages(["en-US"]);
+      expect(transcripts()).toMatchObject([{ utteranceId: "begun", text: "turn on the", isFinal: true }]);
+    });
   });
 
   test("reaches the end when the lane closes, so that a later lane does not hear old audio", async () => {

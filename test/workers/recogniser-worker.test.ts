@@ -246,7 +246,7 @@ describe("a recogniser thread that cannot hear", () => {
     const report = await thread.reports.until((each) => each.kind === "unavailable");
     expect(report).toEqual({
       kind: "unavailable",
-      detail: `speech is off: there is no English model in /nowhere/model (${installation})`,
+      detail: `there is no English model in /nowhere/model (${installation})`,
     });
     client.open("s");
     await client.reports.until((each) => each.kind === "state");
@@ -287,7 +287,7 @@ describe("a recogniser thread that cannot hear", () => {
       const report = JSON.parse(await new Response(child.stdout).text());
       expect(report).toEqual({
         kind: "unavailable",
-        detail: `speech is off: libpocketsphinx is not installed (${installation})`,
+        detail: `libpocketsphinx is not installed (${installation})`,
       });
     } finally {
       rmSync(dir, { recursive: true });

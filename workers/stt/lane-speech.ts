@@ -1,6 +1,7 @@
 import type { SpeechWish } from "../../src/audio/lanes.ts";
 import { type RecentAudio, samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { SpeechState, Transcript } from "../../src/audio/speech.ts";
+import { heardUntilMs, type ToldLanguage } from "../../src/audio/told-transcripts.ts";
 import { limits } from "../../src/kernel/limits.ts";
 import type { SpeechEvent, SpeechProvider, SpeechStream } from "./provider.ts";
 import { UtteranceTrack } from "./utterance.ts";
@@ -52,6 +53,8 @@ export class LaneSpeech {
   #voice: Voice | undefined;
   /** What the lane's former thread had heard and not settled. */
   #inherited: { readonly start: number; readonly end: number } | undefined;
+  /** And what that thread has told. */
+  readonly #told: Map<string, ToldLanguage>;
   #reported: SpeechState | undefined;
   #closed: Promise<void> | undefined;
   #silenced = false;
@@ -61,8 +64,10 @@ export class LaneSpeech {
     recent: RecentAudio,
     providers: readonly SpeechProvider[],
     report: (report: LaneSpeechReport) => void,
+    told: readonly ToldLanguage[] = [],
     onSent?: () => void,
   ) {
+    this.#told = new Map(told.map((one) => [one.language, one]));
     this.#laneId = laneId;
     this.#recent = recent;
     this.#providers = providers;
@@ -85,6 +90,10 @@ export class LaneSpeech {
       else if (wish !== undefined) known.stream.setWish?.(wish);
     }
     if (this.#streams.size > 0) this.#inherited = undefined;
+    // Nobody is going to end what was begun in a language that cannot be served any more.
+    for (const { unfinished } of this.#told.values())
+      this.#show(unfinished && { ...unfinished, isFinal: true });
+    this.#told.clear();
     this.#reportState();
   }
 
@@ -132,9 +141,17 @@ export class LaneSpeech {
       return;
     }
     const { written } = this.#recent;
+    const told = this.#told.get(language);
+    this.#told.delete(language);
     const earliest = this.#leftAt.get(language) ?? this.#inherited?.start ?? written - lateStartSamples;
-    const fromSample = Math.max(0, earliest, written - this.#recent.capacitySamples);
-    const track = new UtteranceTrack(language, provider.id);
+    const toldUntil = (told?.untilMs ?? 0) * samplesPerMs;
+    const fromSample = Math.max(0, earliest, toldUntil, written - this.#recent.capacitySamples);
+    const track = new UtteranceTrack(language, provider.id, told);
+    const unfinished = told?.unfinished;
+    const shown = unfinished && {
+      startSample: unfinished.startMs * samplesPerMs,
+      endSample: heardUntilMs(unfinished) * samplesPerMs,
+    };
     const streamId = `${this.#laneId}/${language}/${this.#opened++}`;
     const sink = { onEvent: (event: SpeechEvent) => this.#receive(opened, event) };
     const onSent = this.#onSent;
@@ -145,16 +162,17 @@ export class LaneSpeech {
         recent: this.#recent,
         fromSample,
         ...(wish && { wish }),
+        ...(shown && { shown }),
         ...(onSent && { onSent }),
       },
       sink,
     );
     const opened: LanguageStream = { stream, track, state: undefined, settled: fromSample };
     this.#streams.set(language, opened);
-    if (this.#inherited !== undefined) {
-      stream.voiceStart(this.#inherited.start);
+    if (this.#inherited !== undefined && fromSample < this.#inherited.end) {
+      stream.voiceStart(Math.max(fromSample, this.#inherited.start));
       stream.voiceEnd(this.#inherited.end);
-    }
+    } else if (unfinished !== undefined) this.#show(track.finish());
     if (this.#voice !== undefined && this.#voice.end === undefined) stream.voiceStart(this.#voice.start);
   }
 

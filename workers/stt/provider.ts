@@ -26,6 +26,8 @@ export interface SpeechStreamOptions {
   readonly recent: RecentAudio;
   /** First sample that is of interest. */
   readonly fromSample: number;
+  /** An utterance without a final that a former thread has shown: where it begins, and to where it is shown. */
+  readonly shown?: { readonly startSample: number; readonly endSample: number };
   /** How to listen, where a provider can be told more than the language. */
   readonly wish?: SpeechWish;
   /** Called when audio has been handed to a service outside: how long that took is measured elsewhere. */
@@ -40,7 +42,7 @@ export interface SpeechStream {
   audioUntil(sample: number): void;
   /** The speech has ended before `sample`: finalise what is pending. */
   voiceEnd(sample: number): void;
-  /** Who wants the language, and how, has changed: holds from the next connection on. */
+  /** Who wants the language, and how, has changed: holds from the next pause on, not in mid-utterance. */
   setWish?(wish: SpeechWish): void;
   /** Whether audio is still owed while the state is `off`: what could not be recognised yet will be. */
   readonly keepsBacklog?: boolean;

@@ -1,5 +1,6 @@
 import { samplesPerMs } from "../../src/audio/recent-audio.ts";
 import type { Transcript } from "../../src/audio/speech.ts";
+import type { ToldLanguage } from "../../src/audio/told-transcripts.ts";
 import type { SpeechEvent } from "./provider.ts";
 
 type Heard = Extract<SpeechEvent, { readonly text: string }>;
@@ -24,9 +25,16 @@ export class UtteranceTrack {
   #lastStartMs = 0;
   #lastEndMs = 0;
 
-  constructor(language: string, provider: string) {
+  /** @param told what a former thread has said of the language: an utterance without a final goes on. */
+  constructor(language: string, provider: string, told?: ToldLanguage) {
     this.#language = language;
     this.#provider = provider;
+    const shown = told?.unfinished;
+    this.#lastEndMs = Math.max(told?.untilMs ?? 0, shown?.endMs ?? 0);
+    if (shown === undefined) return;
+    const { utteranceId: id, startMs } = shown;
+    this.#lastStartMs = startMs;
+    this.#current = { id, startMs, startSample: startMs * samplesPerMs, shown };
   }
 
   /** The transcript to report for what was heard, or undefined when it is to be held back. */
@@ -65,6 +73,7 @@ export class UtteranceTrack {
 
   #transcript(utterance: Utterance, heard: Heard): Transcript {
     const { confidence, words, speaker, language } = heard;
+    const lastWord = words?.at(-1);
     this.#lastEndMs = Math.max(
       this.#lastEndMs,
       utterance.startMs,
@@ -78,7 +87,7 @@ export class UtteranceTrack {
       startMs: utterance.startMs,
       endMs: this.#lastEndMs,
       ...(confidence === undefined ? {} : { confidence }),
-      ...(words === undefined ? {} : { words }),
+      ...(lastWord === undefined ? {} : { lastWordMs: lastWord.endMs }),
       ...(speaker === undefined ? {} : { speaker }),
       ...(language === undefined ? {} : { detectedLanguage: language }),
       provider: heard.provider ?? this.#provider,

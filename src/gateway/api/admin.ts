@@ -29,6 +29,7 @@ const sessionSchema = Type.Object({
   userId: Type.String(),
   state: Type.String(),
   connected: Type.Boolean(),
+  apps: Type.Record(Type.String(), Type.String()),
   snapshot: valuesSchema,
 });
 
@@ -49,6 +50,7 @@ export function adminApi(parts: EndpointParts) {
     userId: session.userId,
     state: session.state,
     connected: session.connected,
+    apps: session.apps.states,
     snapshot: session.snapshot(),
   });
 

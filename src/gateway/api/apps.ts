@@ -17,6 +17,7 @@ const listed = Type.Object({
       running: Type.Boolean(),
       is_running: Type.Boolean(),
       loading: Type.Boolean(),
+      healthy: Type.Boolean(),
       permissions: Type.Array(Type.Object({ type: Type.String() })),
     }),
   ),
@@ -64,7 +65,7 @@ export function appApi(parts: ApiParts) {
           .filter(
             ({ packageName }) => session?.hasInstalled(packageName) ?? installed?.(packageName) ?? true,
           );
-        const data = apps.map((app) => listedApp(app, session));
+        const data = apps.map((app) => listedApp(app, session, !sessions.isServerDown(app)));
         return answer({ success: true, data, timestamp: isoTime(clock) });
       },
     )
@@ -174,8 +175,11 @@ export function appApi(parts: ApiParts) {
   ).routes;
 }
 
-/** An app as both generations of phones list it: each reads its own spelling. */
-function listedApp(app: AppRecord, session: ApiSession | undefined) {
+/**
+ * An app as both generations of phones list it: each reads its own spelling.
+ * @param healthy whether nothing is known against its server.
+ */
+function listedApp(app: AppRecord, session: ApiSession | undefined, healthy: boolean) {
   const snapshot = session?.snapshot();
   const running = snapshot?.activeAppSessions.includes(app.packageName) ?? false;
   return {
@@ -197,7 +201,7 @@ function listedApp(app: AppRecord, session: ApiSession | undefined) {
     is_running: running,
     is_foreground: running && app.type === "standard",
     loading: snapshot?.loadingApps.includes(app.packageName) ?? false,
-    healthy: true,
+    healthy,
     compatibility: compatibility(app.hardware, session?.device.facts.capabilities),
   };
 }

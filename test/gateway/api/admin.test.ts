@@ -159,6 +159,27 @@ describe("users and sessions", () => {
     expect((await ask("GET", "/sessions/nobody@example.com")).status).toBe(404);
   });
 
+  test("are shown with the state of each app: resurrecting while the glasses are away, running when they are back", async () => {
+    await api.register(captions);
+    const { session, generation } = await api.world.connect(user);
+    const apps = async () => {
+      const { body } = await ask("GET", `/sessions/${user}`);
+      return (body as { data: { apps: object } }).data.apps;
+    };
+    expect(await apps()).toEqual({});
+    const starting = session.apps.start(captions);
+    expect(await apps()).toEqual({ [captions]: "CONNECTING" });
+    const app = api.world.connectApp(session, captions);
+    await starting;
+    expect(await apps()).toEqual({ [captions]: "RUNNING" });
+    session.glassesClosed(generation);
+    expect(await apps()).toEqual({ [captions]: "RESURRECTING" });
+    await api.world.connect(user);
+    expect(await apps()).toEqual({ [captions]: "RUNNING" });
+    session.apps.closed(captions, app.generation);
+    expect(await apps()).toEqual({ [captions]: "GRACE_PERIOD" });
+  });
+
   test("are shown with what their apps have heard, the last fifty changes of each", async () => {
     await api.register(captions);
     const { session } = await api.world.connect(user);

@@ -64,6 +64,23 @@ describe("the list of apps", () => {
     ]);
     expect(await list("other@example.com")).toMatchObject([{ running: false }, { running: false }]);
   });
+
+  test("says whose server is known to be down, to every user, until it answers again", async () => {
+    await api.register(notes, { publicUrl: "http://127.0.0.1:2" });
+    const { session } = await api.world.connect(user);
+    api.world.webhooks.answer = async () => ({ kind: "unreachable", detail: "refused" });
+    const starting = session.apps.start(captions);
+    await until("the webhook to fail", () => api.world.circuits.down().length === 1);
+    for (const whose of [user, "other@example.com"]) {
+      expect(await list(whose)).toMatchObject([
+        { packageName: captions, healthy: false },
+        { packageName: notes, healthy: true },
+      ]);
+    }
+    api.world.connectApp(session, captions);
+    await starting;
+    expect(await list()).toMatchObject([{ healthy: true }, { healthy: true }]);
+  });
 });
 
 test("F14: a session reads its user once, however often the phone lists, configures and comes back", async () => {

@@ -33,14 +33,6 @@ describe("what Deepgram is asked for", () => {
     expect(asked({ identifyLanguage: true, hints: ["pl"] })).toBe("en-US");
   });
 
-  test("takes hints that are no languages for likely words", () => {
-    const { keyterms } = wishFor(
-      "nova-3",
-      options({ keyterms: ["Browline"], hints: ["es-ES", "Grünwald", "zz"] }),
-    );
-    expect(keyterms).toEqual(["Browline", "Grünwald", "zz"]);
-  });
-
   test("is never more than the service allows, and nothing twice", () => {
     const many = Array.from({ length: 2_000 }, (_, index) => `term number ${index}`);
     const { keyterms } = wishFor(

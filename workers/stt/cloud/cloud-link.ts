@@ -2,8 +2,9 @@ import { type RecentAudio, samplesPerMs } from "../../../src/audio/recent-audio.
 import type { Clock } from "../../../src/kernel/clock.ts";
 import type { Stop } from "../../../src/kernel/stop.ts";
 import type { VoiceSegments } from "../../pocketsphinx/voice-segments.ts";
+import type { Listening } from "./listening.ts";
 import type { OpenTicket } from "./open-gate.ts";
-import type { CloudConnection, ConnectionEvent, ConnectionFailure, ConnectOptions } from "./vendor.ts";
+import type { CloudConnection, ConnectionEvent, ConnectionFailure } from "./vendor.ts";
 import type { VendorDesk } from "./vendor-desk.ts";
 
 const connectMs = 4_000;
@@ -40,6 +41,8 @@ export interface LinkSink {
 /** One connection of one stream: connects, sends what is speech at the pace allowed, and notices when nothing comes back. */
 export class CloudLink {
   readonly desk: VendorDesk;
+  /** What it was asked to listen for. */
+  readonly listening: Listening;
   readonly #stream: LinkStream;
   readonly #sink: LinkSink;
   readonly #abort = new AbortController();
@@ -63,13 +66,14 @@ export class CloudLink {
   #finalized = 0;
   #speechEndedMs = 0;
 
-  constructor(desk: VendorDesk, stream: LinkStream, options: Omit<ConnectOptions, "signal">, sink: LinkSink) {
+  constructor(desk: VendorDesk, stream: LinkStream, listening: Listening, sink: LinkSink) {
     this.desk = desk;
+    this.listening = listening;
     this.#stream = stream;
     this.#sink = sink;
     const { minChunkMs, maxChunkMs } = desk.vendor.capabilities;
     this.#chunk = new Int16Array(Math.min(maxChunkMs, Math.max(minChunkMs, chunkMs)) * samplesPerMs);
-    this.#ticket = desk.gate.request(() => this.#connect(options));
+    this.#ticket = desk.gate.request(() => this.#connect());
   }
 
   get isOpen(): boolean {
@@ -163,8 +167,8 @@ export class CloudLink {
     this.#connection?.close(graceMs);
   }
 
-  #connect(options: Omit<ConnectOptions, "signal">): void {
-    if (this.desk.availableAtMs(options.language) > this.#stream.clock.now()) {
+  #connect(): void {
+    if (this.desk.availableAtMs(this.listening.language) > this.#stream.clock.now()) {
       // It has fallen out of favour while this stream waited.
       queueMicrotask(() => this.#fail(undefined));
       return;
@@ -176,7 +180,7 @@ export class CloudLink {
       this.#fail({ kind: "transient", detail: `no connection within ${connectMs} ms` }),
     );
     this.#connection = this.desk.vendor.connect(
-      { ...options, signal: this.#abort.signal },
+      { ...this.listening, signal: this.#abort.signal },
       {
         onOpen: () => this.#onOpen(),
         onEvent: (event) => this.#onEvent(event),

@@ -32,8 +32,6 @@ const variants = new Set(
 const keytermTokens = 450;
 const keytermBytes = 200;
 
-const languageNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
-
 /** Whether a model serves a language; `auto` is any that it can tell apart. */
 export function serves(model: string, language: string): boolean {
   const base = baseOf(language);
@@ -44,13 +42,9 @@ export function serves(model: string, language: string): boolean {
   return language === "auto" || novaLanguages.has(base);
 }
 
-/**
- * The wish that meets the options. Hints of two kinds come from apps: language tags widen what is listened for, anything
- * else is a word that is likely.
- */
+/** The wish that meets the options. */
 export function wishFor(model: string, options: ConnectOptions): DeepgramWish {
-  const tags = options.hints.filter(isLanguageTag).map(baseOf);
-  const likely = options.hints.filter((hint) => !isLanguageTag(hint));
+  const tags = options.hints.map(baseOf);
   const base = baseOf(options.language);
   const spoken = options.language === "auto" ? tags : [base, ...tags];
   const several =
@@ -61,7 +55,7 @@ export function wishFor(model: string, options: ConnectOptions): DeepgramWish {
   return {
     language: several ? "multi" : variants.has(options.language) ? options.language : base,
     languageHints: model.includes("multi") ? [...new Set(spoken)].filter(isMulti) : [],
-    keyterms: takesKeyterms ? capped([...options.keyterms, ...likely]) : [],
+    keyterms: takesKeyterms ? capped(options.keyterms) : [],
   };
 }
 
@@ -71,10 +65,6 @@ function isMulti(base: string): boolean {
 
 function baseOf(language: string): string {
   return language.split("-", 1)[0]?.toLowerCase() ?? "";
-}
-
-function isLanguageTag(hint: string): boolean {
-  return /^[a-z]{2}(-[a-z0-9]{2,4})*$/i.test(hint) && languageNames.of(hint) !== undefined;
 }
 
 function capped(terms: readonly string[]): readonly string[] {

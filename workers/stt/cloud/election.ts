@@ -9,6 +9,8 @@ const hedgeMs = 1_500;
 /** What passes before the same provider is tried again, after its first failure, its second and so on. */
 const retriesMs: readonly number[] = [0, 250, 1_000];
 const jitter = 0.3;
+/** After so many failures in a row the next provider joins. */
+const failuresToJoin = 2;
 /** A provider that has used up its tries is left to others for this long. */
 const restMs = 5_000;
 
@@ -47,17 +49,23 @@ export class Election {
     const { clock, desks, language } = this.#options;
     const now = clock.now();
     this.#startedMs ??= now;
-    const inParallel = 1 + Math.floor((now - this.#startedMs) / hedgeMs);
+    const slow = Math.floor((now - this.#startedMs) / hedgeMs);
     for (const [desk, link] of this.#candidates) {
       if (link.isWaiting && desk.availableAtMs(language) > now) this.#drop(desk, link);
     }
     const eligible = desks.filter((desk) => this.#candidates.has(desk) || this.#mayTry(desk, now));
-    for (const desk of eligible.slice(0, inParallel)) {
-      if (this.#candidates.has(desk) || this.#retryMs(desk) > now) continue;
-      this.#candidates.set(desk, this.#options.open(desk));
+    let places = 1 + slow;
+    for (const desk of eligible) {
+      if (places <= 0) break;
+      if (!this.#candidates.has(desk) && this.#retryMs(desk) <= now) {
+        this.#candidates.set(desk, this.#options.open(desk));
+      }
+      // Words are owed: whoever fails again at once, or has no room, is not waited for.
+      const failing = this.#failures(desk) >= failuresToJoin;
+      if (!failing && this.#candidates.get(desk)?.isWaiting !== true) places--;
     }
-    this.#wakeLater(eligible, inParallel, now);
-    const isHopeless = eligible.length === 0 || (eligible.length < inParallel && this.#options.hasOffline());
+    this.#wakeLater(eligible, slow, now);
+    const isHopeless = eligible.length === 0 || (eligible.length <= slow && this.#options.hasOffline());
     if (isHopeless) this.#options.onHopeless(this.describe());
   }
 
@@ -106,6 +114,10 @@ export class Election {
     return desk.availableAtMs(this.#options.language) <= now;
   }
 
+  #failures(desk: VendorDesk): number {
+    return this.#attempts.get(desk)?.failures ?? 0;
+  }
+
   #retryMs(desk: VendorDesk): number {
     return this.#attempts.get(desk)?.retryMs ?? 0;
   }
@@ -125,12 +137,12 @@ export class Election {
     this.#attempts.set(desk, { failures, retryMs });
   }
 
-  #wakeLater(eligible: readonly VendorDesk[], inParallel: number, now: number): void {
+  #wakeLater(eligible: readonly VendorDesk[], slow: number, now: number): void {
     this.#stopWake?.();
     const { clock, desks, language } = this.#options;
     const times = desks.map((desk) => Math.max(this.#retryMs(desk), desk.availableAtMs(language)));
-    if (eligible.length > inParallel || this.#options.hasOffline())
-      times.push((this.#startedMs ?? now) + hedgeMs * inParallel);
+    if (eligible.length > slow + 1 || this.#options.hasOffline())
+      times.push((this.#startedMs ?? now) + hedgeMs * (slow + 1));
     const nextMs = Math.min(...times.filter((time) => time > now));
     if (Number.isFinite(nextMs)) this.#stopWake = clock.at(nextMs, () => this.run());
   }

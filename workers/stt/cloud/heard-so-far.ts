@@ -1,3 +1,4 @@
+import type { SpeechStreamOptions } from "../provider.ts";
 import { type Heard, heardAfter } from "./heard-words.ts";
 
 /** What a stream has said of its audio, whichever provider heard it: the last final, and the interim that is shown. */
@@ -7,8 +8,10 @@ export class HeardSoFar {
   #shownStart = 0;
   #shownEnd = 0;
 
-  constructor(fromSample: number) {
+  constructor(fromSample: number, shown?: SpeechStreamOptions["shown"]) {
     this.#finalEnd = fromSample;
+    this.#shownStart = shown?.startSample ?? 0;
+    this.#shownEnd = shown?.endSample ?? 0;
   }
 
   /** End of the last final. */

@@ -14,6 +14,7 @@ import { CloudLink, marginSamples } from "./cloud-link.ts";
 import { Election } from "./election.ts";
 import { HeardSoFar } from "./heard-so-far.ts";
 import type { Heard } from "./heard-words.ts";
+import { type Listening, listeningFor } from "./listening.ts";
 import type { SpeechTally } from "./speech-tally.ts";
 import type { ConnectionEvent, ConnectionFailure } from "./vendor.ts";
 import type { VendorDesk } from "./vendor-desk.ts";
@@ -87,7 +88,7 @@ export class SupervisedStream implements SpeechStream {
     this.#options = options;
     this.#sink = sink;
     this.#wish = options.wish;
-    this.#heard = new HeardSoFar(options.fromSample);
+    this.#heard = new HeardSoFar(options.fromSample, options.shown);
     this.#voiceMs = options.clock.now();
     this.segments = new VoiceSegments(options.fromSample);
     this.#election = new Election({
@@ -183,19 +184,21 @@ export class SupervisedStream implements SpeechStream {
     this.#spare?.link.pump();
   }
 
+  /** How a provider is to listen as things are now. */
+  #listening(desk: VendorDesk): Listening {
+    const { language, clock } = this.#options;
+    const anyLanguage = desk.vendor.supports("auto") && desk.availableAtMs("auto") <= clock.now();
+    return listeningFor(language, this.#wish, anyLanguage);
+  }
+
   #connect(desk: VendorDesk): CloudLink {
-    const { language, clock, recent, onSent } = this.#options;
-    const { hints = [], identifyLanguage = language === "auto" } = this.#wish ?? {};
-    return new CloudLink(
-      desk,
-      { clock, recent, segments: this.segments, ...(onSent && { onSent }) },
-      { language, hints, identifyLanguage, keyterms: [] },
-      {
-        onOpen: (link) => this.#onOpen(link),
-        onEvent: (link, event) => this.#onEvent(link, event),
-        onEnd: (link, failure) => this.#onEnd(link, failure),
-      },
-    );
+    const { clock, recent, onSent } = this.#options;
+    const parts = { clock, recent, segments: this.segments, ...(onSent && { onSent }) };
+    return new CloudLink(desk, parts, this.#listening(desk), {
+      onOpen: (link) => this.#onOpen(link),
+      onEvent: (link, event) => this.#onEvent(link, event),
+      onEnd: (link, failure) => this.#onEnd(link, failure),
+    });
   }
 
   #onOpen(link: CloudLink): void {
@@ -291,7 +294,7 @@ export class SupervisedStream implements SpeechStream {
   }
 
   #onEnd(link: CloudLink, failure: ConnectionFailure | undefined): void {
-    if (failure !== undefined) link.desk.failed(failure, this.#options.language);
+    if (failure !== undefined) link.desk.failed(failure, link.listening.language);
     if (this.#spare?.link === link) {
       this.#spare = undefined;
       this.#switchedMs = this.#options.clock.now();
@@ -365,9 +368,17 @@ export class SupervisedStream implements SpeechStream {
     }
     const spare = this.#spare;
     if (spare?.link.isOpen && (spare.proven || spare.why === "rotated")) this.#adoptSpare();
-    else if (this.#elected.kind === "cloud" && this.#elected.link.isOld && spare === undefined) {
-      this.#spare = { link: this.#connect(this.#elected.link.desk), why: "rotated", proven: false };
+    else if (elected.kind === "cloud" && spare === undefined && this.#isOutdated(elected.link)) {
+      this.#spare = { link: this.#connect(elected.link.desk), why: "rotated", proven: false };
     } else if (spare === undefined) this.#seekBetter();
+  }
+
+  /** Whether a connection is about to be ended for its age, or apps have come to want something else of it. */
+  #isOutdated({ desk, isOld, isOpen, listening }: CloudLink): boolean {
+    if (isOld) return true;
+    const wanted = this.#listening(desk);
+    const canOpen = desk.gate.hasRoom && desk.availableAtMs(wanted.language) <= this.#options.clock.now();
+    return isOpen && canOpen && !Bun.deepEquals(wanted, listening);
   }
 
   /** A provider that stands before the elected one is tried with the words that come next. */

@@ -23,10 +23,12 @@ export interface VendorCapabilities {
 }
 
 export interface ConnectOptions {
+  /** BCP 47 tag; `auto`: whatever is spoken. */
   readonly language: string;
+  /** Tags of languages that may be spoken as well. */
   readonly hints: readonly string[];
   readonly identifyLanguage: boolean;
-  /** Words that are likely, such as names of apps. */
+  /** Words that are likely, such as names of people or apps. */
   readonly keyterms: readonly string[];
   readonly signal: AbortSignal;
 }

@@ -1,0 +1,15 @@
+/** What a chaos run is to be. */
+export interface ChaosOptions {
+  readonly seed: number;
+  /** Real time from the first fault to the last. */
+  readonly minutes: number;
+  readonly users: number;
+  /** How many times as fast as in life the timers of server, apps and phones run. */
+  readonly speed: number;
+  /** Users whose app is the real SDK. */
+  readonly sdkUsers: number;
+  /** Whether the server's process is killed and drained. */
+  readonly kills: boolean;
+  /** Shows the server's log. */
+  readonly log: boolean;
+}

@@ -1,0 +1,179 @@
+import { expect, test } from "bun:test";
+import { apiKey, type Connected, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
+
+const userId = "user@example.com";
+const press = (buttonId: string) => ({ type: "button_press", buttonId, pressType: "short" }) as const;
+
+/** What a process that is killed now leaves behind, and another one that starts on it `awayMs` later. */
+async function killAndRestart(former: FakeWorld, awayMs: number): Promise<FakeWorld> {
+  const body = former.journal.sessionOf(userId);
+  const events = former.journal.eventsOf(userId);
+  const savedMs = former.clock.now();
+  const next = new FakeWorld({}, {}, undefined, savedMs + awayMs);
+  const user = await next.users.loadUser(userId);
+  next.storage.resume({
+    aliveMs: savedMs,
+    sessions: body === undefined ? [] : [{ userId, savedMs, body, user, events }],
+  });
+  return next;
+}
+
+async function running(...subscriptions: string[]): Promise<Connected & { world: FakeWorld; app: FakeApp }> {
+  const world = new FakeWorld();
+  const connected = await world.connect(userId);
+  const app = await world.runApp(connected.session, captions, ...subscriptions);
+  return { ...connected, world, app };
+}
+
+test("a session goes on after a restart: app, subscriptions and what must arrive, then display and microphone", async () => {
+  const { world, session, generation, app } = await running("button_press", "transcription:en-US");
+  world.show(session, app, captions, "hello");
+  session.receiveGlasses(generation, press("1"));
+  await world.clock.advanceAsync(world.limits.receiptMs);
+  session.receiveGlasses(generation, press("2"));
+
+  const next = await killAndRestart(world, 800);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  expect(resumed.state).toBe("DISCONNECTED");
+  expect(resumed.apps.inState("GRACE_PERIOD")).toEqual([captions]);
+
+  // The SDK dials again by itself, under the nonce of a webhook that this process never sent.
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(back.sent[0]).toMatchObject({ type: "tpa_connection_ack", resume: { lost: 0 } });
+  expect(back.events).toEqual([]);
+  next.subscribe(resumed, back, captions, "button_press", "transcription:en-US");
+  expect(back.events.map(({ data }) => data)).toMatchObject([press("2")]);
+  expect(next.webhooks.starts).toEqual([]);
+
+  const { glasses } = await next.connect(userId);
+  await next.clock.advanceAsync(1_000);
+  expect(glasses.texts).toEqual(["hello"]);
+  expect(glasses.microphone).toBe(true);
+  expect(resumed.state).toBe("ACTIVE");
+});
+
+test("an app that does not come back by itself gets its webhook 3.5 s after the loss, or at once where that is past", async () => {
+  for (const [awayMs, waitsMs] of [
+    [500, 3_000],
+    [6_000, 0],
+  ] as const) {
+    const { world } = await running("button_press");
+    const next = await killAndRestart(world, awayMs);
+    if (waitsMs > 0) await next.clock.advanceAsync(waitsMs - 1);
+    expect(next.webhooks.starts.length).toBe(0);
+    await next.clock.advanceAsync(1);
+    expect(next.webhooks.starts.length).toBe(1);
+  }
+});
+
+test("the grace of a session does not begin anew with a restart, and one whose grace has passed is forgotten", async () => {
+  const { world, session, generation } = await running("button_press");
+  session.glassesClosed(generation);
+  await world.clock.advanceAsync(10_000);
+  const next = await killAndRestart(world, 5_000);
+  await next.clock.advanceAsync(world.limits.sessionGraceMs - 15_000 - 1);
+  expect(next.storage.getSession(userId)).toBeDefined();
+  await next.clock.advanceAsync(1);
+  expect(next.storage.getSession(userId)).toBeUndefined();
+
+  const late = await killAndRestart(world, world.limits.sessionGraceMs);
+  expect(late.storage.size).toBe(0);
+  expect(await late.count("browline_sessions_resumed_total", { outcome: "expired" })).toBe(1);
+});
+
+test("a photo that was asked for is still awaited after a restart, and asked for once more on the glasses' return", async () => {
+  const { world, session, app } = await running("button_press");
+  session.apps.receive(captions, app.generation, { type: "photo_request", requestId: "p1" });
+  const next = await killAndRestart(world, 1_000);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  next.connectApp(resumed, captions, "of-the-former-process");
+  const { glasses } = await next.connect(userId);
+  expect(glasses.of("photo_request")).toMatchObject([{ requestId: "p1" }]);
+});
+
+test("what was being said when the server was killed is told as a gap to those who hear speech, until they have got it", async () => {
+  const { world, session, generation } = await running("transcription:en-US");
+  await world.clock.advanceAsync(200);
+  session.receiveGlasses(generation, { type: "VAD", status: true });
+  const fromMs = world.clock.now();
+  await world.clock.advanceAsync(1_500);
+  const next = await killAndRestart(world, 1_000);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(back.sent[0]).toMatchObject({ resume: { gap: { fromMs, toMs: world.clock.now() } } });
+  expect(await next.count("browline_speech_gaps_total")).toBe(1);
+  const again = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(again.sent[0]).toHaveProperty("resume.gap");
+  resumed.apps.confirmed(captions, again.generation, again.receipts[0] ?? 0);
+  const third = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(third.sent[0]).not.toHaveProperty("resume.gap");
+});
+
+test("an app that keeps count is sent exactly what it has not got, at once", async () => {
+  const { world, session, generation, app } = await running("button_press");
+  for (const id of ["1", "2", "3"]) session.receiveGlasses(generation, press(id));
+  const second = app.numbers.at(-2);
+  const next = await killAndRestart(world, 500);
+  const resumed = next.storage.getSession(userId);
+  const back = new FakeApp();
+  resumed?.apps.accept(captions, apiKey, undefined, back, second);
+  expect(back.events.map(({ data }) => data)).toMatchObject([press("3")]);
+  const third = back.sent.findIndex(({ type }) => type === "data_stream");
+  expect(back.numbers[third]).toBe(app.numbers.at(-1) ?? 0);
+});
+
+test("numbers are never used again, in the next process or in the next session", async () => {
+  const { world, session, generation, app } = await running("button_press");
+  for (const id of ["1", "2", "3"]) session.receiveGlasses(generation, press(id));
+  const next = await killAndRestart(world, 100);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(back.numbers[0]).toBeGreaterThan(app.numbers.at(-1) ?? 0);
+  await resumed.end();
+  next.clock.advance(1);
+  const { session: later } = await next.connect(userId);
+  const anew = await next.runApp(later, captions, "button_press");
+  expect(anew.numbers[0]).toBeGreaterThan(back.numbers.at(-1) ?? 0);
+});
+
+test("a session that cannot be read is left out, and the others go on", async () => {
+  const { world } = await running("button_press");
+  const body = world.journal.sessionOf(userId) ?? "";
+  const next = new FakeWorld({}, {}, undefined, world.clock.now());
+  const kept = async (of: string, text: string) => ({
+    userId: of,
+    savedMs: world.clock.now(),
+    body: text,
+    user: await next.users.loadUser(of),
+    events: [],
+  });
+  const sessions = [
+    await kept("a@example.com", "{"),
+    await kept("b@example.com", body.replace('"version":1', '"version":99')),
+    await kept("c@example.com", body.replace('"display":', '"former":')),
+    await kept(userId, body),
+  ];
+  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(1);
+  expect(next.storage.getSession(userId)).toBeDefined();
+  expect(await next.count("browline_sessions_resumed_total", { outcome: "failed" })).toBe(3);
+});
+
+test("what was committed while the app was away arrives after a restart as well, in order and once", async () => {
+  const { world, session, generation, app } = await running("button_press");
+  session.apps.closed(captions, app.generation);
+  for (let n = 0; n < 20; n++) session.receiveGlasses(generation, press(String(n)));
+  const next = await killAndRestart(world, 500);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  next.subscribe(resumed, back, captions, "button_press");
+  await next.clock.advanceAsync(world.limits.receiptMs);
+  expect(back.events.map(({ data }) => data)).toMatchObject(
+    Array.from({ length: 20 }, (_, n) => press(String(n))),
+  );
+  expect(next.journal.eventsOf(userId)).toEqual([]);
+});
