@@ -98,6 +98,8 @@ interface Interruption {
   readonly literals: readonly string[];
   /** Whether a new process has taken over, which has no handlers before it has answered its webhook. */
   fresh: boolean;
+  /** Whether the app is about to leave this socket for the one that a webhook asks for, and throws away what comes on it. */
+  leaving: boolean;
   cancelReplay: Stop | undefined;
 }
 
@@ -181,7 +183,7 @@ export class AppLink implements SessionApp {
     for (const text of events) this.#outbox.restore(text);
     this.#literals = literals;
     this.#gap = gap ?? kept.gap;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
     this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
     this.#rearm();
   }
@@ -270,11 +272,13 @@ export class AppLink implements SessionApp {
     const interruption = this.#interruption;
     if (interruption !== undefined) {
       interruption.fresh = rank > this.#portRank;
+      interruption.leaving = rank < this.#summons.latest && this.#summons.latestUnderWay;
       interruption.cancelReplay?.();
       // A client that never sends a list of what it hears has not changed it.
-      interruption.cancelReplay = interruption.fresh
-        ? undefined
-        : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
+      interruption.cancelReplay =
+        interruption.fresh && !interruption.leaving
+          ? undefined
+          : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
     }
     if (rank > this.#portRank) this.#process++;
     this.#port = port;
@@ -297,11 +301,11 @@ export class AppLink implements SessionApp {
     const lost = this.#outbox.tellLost();
     if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
     const gap = this.#gap;
-    const seq = this.#outbox.resumesAfter;
-    port.send(this.#number({ ...ack, resume: { epoch, seq, lost, ...(gap && { gap }) } }), "control");
-    // What the app has missed is told again on its next socket, unless this one has brought it. The acknowledgement's own
-    // number is above what is still to be sent again, which its receipt must not stand for.
-    if (lost > 0 || gap !== undefined) this.#ask(port, seq);
+    const after = this.#outbox.opened();
+    port.send(this.#number({ ...ack, resume: { epoch, seq: after, lost, ...(gap && { gap }) } }), "control");
+    // What the app has missed is told again on its next socket, unless this one has brought it. And whoever has confirmed
+    // something once is known to do so: on a socket that goes dead early, nothing then counts as arrived that has not come.
+    port.askReceipt(after);
   }
 
   /** Whether a message or close comes from the current socket. */
@@ -369,7 +373,7 @@ export class AppLink implements SessionApp {
     this.#giveUp(this.#outbox.rewind());
     // Lost again before its replay: what it heard at first is still what counts.
     const literals = this.#interruption?.literals ?? this.#literals;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
   }
 
   userReturned(): void {
@@ -380,7 +384,7 @@ export class AppLink implements SessionApp {
   subscribed(literals: readonly string[]): void {
     this.#literals = literals;
     const interruption = this.#interruption;
-    if (interruption === undefined || this.#port === undefined) return;
+    if (interruption === undefined || this.#port === undefined || interruption.leaving) return;
     interruption.cancelReplay?.();
     if (interruption.literals.every((literal) => literals.includes(literal))) {
       this.#replay();

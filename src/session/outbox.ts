@@ -74,12 +74,6 @@ export class Outbox {
     return this.#seq;
   }
 
-  /** The number behind which a new socket goes on: everything up to it has come, or is not to come. */
-  get resumesAfter(): number {
-    const first = this.#waiting.find(({ deliveryClass }) => deliveryClass === "must");
-    return first === undefined ? this.#seq : first.numbered.seq - 1;
-  }
-
   /** Events kept. */
   get size(): number {
     return this.#waiting.length + this.#unconfirmed.length + this.#latest.size;
@@ -95,7 +89,7 @@ export class Outbox {
     return this.#unconfirmed[0]?.sentAtMs;
   }
 
-  /** The number of the last event that the present socket was given; undefined before the first. */
+  /** The number of the last event that the present socket was given, or behind which it goes on; undefined: there is none. */
   get lastSent(): number | undefined {
     return this.#lastSent;
   }
@@ -137,6 +131,13 @@ export class Outbox {
     event.ready = true;
     this.#waiting.push(event);
     this.#makeRoom();
+  }
+
+  /** There is a new socket. Returns the number behind which it goes on: everything up to it has come, or is not to come. */
+  opened(): number {
+    const first = this.#waiting.find(({ deliveryClass }) => deliveryClass === "must");
+    this.#lastSent = first === undefined ? this.#seq : first.numbered.seq - 1;
+    return this.#lastSent;
   }
 
   /** What is next in the order of sending, if it may be sent; it stays until `sent` or `skip`. */

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { NumberedMessage } from "../../src/session/numbered-message.ts";
 import type { MessageClass, SendResult } from "../../src/session/ports.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
+import { refusalError } from "../../src/wire/refusals.ts";
 import { apiKey, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
 
 /** Remembers the class of each event, and how many bytes came in one turn. */
@@ -149,10 +150,40 @@ test("on one socket of an app that keeps count, numbers only rise, also while it
   const accepted = session.apps.accept(captions, apiKey, world.nonce, app, former.numbers.at(-1));
   const own = "generation" in accepted ? accepted.generation : 0;
   expect(app.events.length).toBeLessThan(count);
-  session.apps.tell(captions, own, { type: "app_stopped", reason: "user_disabled" });
+  session.apps.tell(captions, own, refusalError("PERMISSION_DENIED", "no"));
   await world.clock.advanceAsync(0);
   expect(app.events.length).toBe(count);
-  expect(app.sent.at(-1)?.type).toBe("app_stopped");
+  expect(app.sent.at(-1)?.type).toBe("tpa_connection_error");
   const [, ...numbers] = app.numbers;
   expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+});
+
+/** An app that is away and has missed a press, a webhook to it under way, and its own dial that comes in just then. */
+async function backWhileSummoned() {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  const { nonce } = world;
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  await world.clock.advanceAsync(world.limits.appNudgeMs);
+  expect(world.nonce).not.toBe(nonce);
+  const own = world.connectApp(session, captions, nonce);
+  world.subscribe(session, own, captions, "button_press");
+  return { world, session, own };
+}
+
+test("what an app has missed waits for the socket that a webhook asks for: the SDK leaves the other one at once", async () => {
+  const { world, session, own } = await backWhileSummoned();
+  expect(own.events).toEqual([]);
+  const asked = world.connectApp(session);
+  world.subscribe(session, asked, captions, "button_press");
+  expect(asked.events).toHaveLength(1);
+  expect(own.events).toEqual([]);
+});
+
+test("it does not wait for long, should the webhook come to nothing", async () => {
+  const { world, own } = await backWhileSummoned();
+  await world.clock.advanceAsync(world.limits.provisionalMs);
+  expect(own.events).toHaveLength(1);
 });

@@ -6,8 +6,10 @@ import { verifyCoreToken } from "../../src/gateway/core-token.ts";
 import { loadSecrets } from "../../src/gateway/secrets.ts";
 import { commandLine } from "../../src/kernel/command-line.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
+import { DataLock } from "../../src/store/data-lock.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { tlsCertificate } from "../support/tls-certificate.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -161,6 +163,54 @@ describe("the apps command", () => {
   });
 });
 
+describe("the backup and restore commands", () => {
+  test("take a folder from one place to another, secrets included, and say what they have done", async () => {
+    const backup = join(dataDir, "..", "a.backup");
+    await run("apps", ["add", "com.example.a", "http://127.0.0.1:7010"]);
+    const token = (await run("token", ["ada@example.com"])).stdout.trim();
+    const written = await run("backup", [backup]);
+    expect([written.stderr, written.exitCode]).toEqual(["", 0]);
+    expect(written.stdout).toStartWith(`${dataDir} is backed up in ${backup}.`);
+    const elsewhere = { BROWLINE_DATA_DIR: join(dataDir, "..", "elsewhere") };
+    expect(await run("restore", [backup], elsewhere)).toEqual({
+      stdout: `${elsewhere.BROWLINE_DATA_DIR} is restored from ${backup}\n`,
+      stderr: "",
+      exitCode: 0,
+    });
+    expect((await run("apps", ["list"], elsewhere)).stdout).toContain("com.example.a");
+    const { tokenSecret } = loadSecrets(elsewhere.BROWLINE_DATA_DIR, {
+      tokenSecret: undefined,
+      adminToken: undefined,
+    });
+    expect(await verifyCoreToken(tokenSecret, token, new Map())).toMatchObject({ kind: "valid" });
+    expect((await run("restore", [backup], elsewhere)).stdout).toMatch(
+      /restored from .*\nWhat was there before is kept in .*browline\.db\.before-\d{14}\n$/,
+    );
+  });
+
+  test("fail with one line: nothing to back up, a file in the way, a folder in use, no backup", async () => {
+    const backup = join(dataDir, "..", "a.backup");
+    const fails = async (tool: string, args: string[], line: RegExp) => {
+      const { stdout, stderr, exitCode } = await run(tool, args);
+      expect([stdout, exitCode]).toEqual(["", 1]);
+      expect(stderr).toMatch(line);
+    };
+    await fails("backup", [backup], /^There is no database in the data folder [^\n]+\n$/);
+    withAppDatabase(dataDir, () => {});
+    writeFileSync(backup, "");
+    await fails("backup", [backup], /a\.backup is there already; --force replaces it\n$/);
+    await fails("restore", [backup], /was not restored: it was not made by bun run backup\n$/);
+    await fails("restore", [`${backup}.none`], /^There is no backup [^\n]+\n$/);
+    const lock = await DataLock.take(dataDir, new FakeClock(), 0);
+    await fails("restore", [backup], /^The data folder [^\n]+ is in use by another server[^\n]+\n$/);
+    lock.release();
+    for (const args of [[], ["a", "b"], ["--now", "a"]]) {
+      await fails("backup", args, /usage: bun run backup FILE/);
+      await fails("restore", args, /usage: bun run restore FILE/);
+    }
+  });
+});
+
 describe("every command", () => {
   const commands = [
     ...[
@@ -170,6 +220,8 @@ describe("every command", () => {
       "captions",
       "token",
       "apps",
+      "backup",
+      "restore",
       "speech-check",
       "test",
       "proof",
