@@ -190,7 +190,7 @@ export class UserSession {
       // Whoever was there when the server went is on the way back.
       userPresent: () => this.#port !== undefined || this.#resuming,
       journal: world.journal,
-      changed: () => this.#changed(),
+      changed: (atOnce) => this.#changed(atOnce),
       hasInstalled: (packageName) => this.hasInstalled(packageName),
       capabilities: () => this.device.facts.capabilities,
       onGivenUp: (packageName, message) => {
@@ -470,10 +470,10 @@ export class UserSession {
   }
 
   /** Something has changed that `keep` gives. */
-  #changed(): void {
+  #changed(atOnce = false): void {
     // Nobody can have seen anything of it yet.
     if (!this.#everConnected || this.disposed) return;
-    this.#world.journal.save(this.userId, () => this.keep());
+    this.#world.journal.save(this.userId, () => this.keep(), atOnce);
   }
 
   async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {

@@ -17,8 +17,9 @@ export interface Journal {
   /**
    * Something of a session has changed. `read` is called when its turn comes, once for all changes until then, and gives
    * the whole session as JSON.
+   * @param atOnce events that are kept from now on make sense only with this change: it is committed no later than they are.
    */
-  save(userId: string, read: () => string): void;
+  save(userId: string, read: () => string, atOnce?: boolean): void;
   /** A session is over: nothing of it is kept. */
   end(userId: string): void;
 }
@@ -141,12 +142,13 @@ export class StoreJournal implements Journal {
     this.#schedule(this.#parts.clock.now());
   }
 
-  save(userId: string, read: () => string): void {
+  save(userId: string, read: () => string, atOnce = false): void {
     this.#sessions.add(userId);
-    if (this.#changed.has(userId)) return;
     const { clock, limits } = this.#parts;
     const now = clock.now();
-    const atMs = Math.max(now, (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs);
+    const turnMs = (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs;
+    const atMs = atOnce ? now : Math.max(now, turnMs);
+    if ((this.#changed.get(userId)?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) return;
     this.#changed.set(userId, { read, atMs });
     this.#schedule(atMs);
   }

@@ -6,6 +6,8 @@ export class InstantJournal implements Journal {
   /** By user and package, oldest first. */
   readonly #events = new Map<string, Map<string, KeptEvent[]>>();
   readonly #sessions = new Map<string, string>();
+  /** How often a session was to be kept out of its turn. */
+  outOfTurn = 0;
   /** While set, events are kept only when `release` is called. */
   held: (() => void)[] | undefined;
 
@@ -30,7 +32,8 @@ export class InstantJournal implements Journal {
   }
 
   /** As it is at the end of this turn: a change of which the journal is not told is not kept. */
-  save(userId: string, read: () => string): void {
+  save(userId: string, read: () => string, atOnce = false): void {
+    if (atOnce) this.outOfTurn++;
     this.#sessions.set(userId, "");
     queueMicrotask(() => {
       if (this.#sessions.has(userId)) this.#sessions.set(userId, read());
