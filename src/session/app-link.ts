@@ -370,7 +370,7 @@ export class AppLink implements SessionApp {
     this.#cancelAsking = undefined;
     this.#asked = undefined;
     this.#settleOld();
-    this.#outbox.rewind();
+    this.#giveUp(this.#outbox.rewind());
     // Lost again before its replay: what it heard at first is still what counts.
     const literals = this.#interruption?.literals ?? this.#literals;
     this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
@@ -403,8 +403,8 @@ export class AppLink implements SessionApp {
     if (!this.#remembers) return;
     const { clock, metrics, keep, changed } = this.#host;
     const { event, dropped } = this.#outbox.add(message, deliveryClass, slot, isoTime(clock), supersedes);
-    if (dropped > 0) {
-      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+    if (dropped.count > 0) {
+      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped.count);
       changed();
     }
     if (deliveryClass === "must") {
@@ -413,6 +413,8 @@ export class AppLink implements SessionApp {
         event.ready = true;
         this.#flow();
       });
+      // The next process would find it, drop it again, and count it once more.
+      this.#settle(dropped.upToSeq);
     } else {
       this.#flow();
     }
@@ -629,6 +631,12 @@ export class AppLink implements SessionApp {
   #ask(port: AppPort, upTo: number): void {
     this.#asked = upTo;
     port.askReceipt(upTo);
+  }
+
+  /** Events up to this number are lost: they need not be kept, but that they are has to be. */
+  #giveUp(upToSeq: number | undefined): void {
+    this.#settle(upToSeq);
+    if (upToSeq !== undefined) this.#host.changed();
   }
 
   #settle(upToSeq: number | undefined): void {
