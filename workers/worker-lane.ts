@@ -147,6 +147,11 @@ export class WorkerLane {
       this.#phase = { kind: "draining", deadline: performance.now() + drainMs };
   }
 
+  /** Of each stream of speech that owes words: audio received and not recognised yet, milliseconds. */
+  get lagsMs(): readonly number[] {
+    return this.#speech?.lagsMs ?? [];
+  }
+
   get finished(): boolean {
     return this.#phase.kind === "finished";
   }

@@ -4,7 +4,7 @@ import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import { AudioWorkerHost, type AudioWorkerSurroundings } from "./audio-worker-host.ts";
-import type { AudioCodecs, CloudSpeechReport, Fault, SpeechProviderState } from "./commands.ts";
+import type { AudioCodecs, Fault, SpeechProviderState, SpeechReport } from "./commands.ts";
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
@@ -97,7 +97,10 @@ export class AudioPool implements AudioLanes {
       recents: this.#recents,
       fates: this.#fates,
       relay: (lane, active) => this.#relay(lane, active),
-      onCloudSpeech: (report) => this.#onCloudSpeech(report),
+      onSpeech: (report) => this.#onSpeech(report),
+      onSpeechNews: (from, news) => {
+        for (const host of this.#workers) if (host !== from) host.post(news);
+      },
       connectRecognisers: (host) => {
         for (const id of this.#recognisers.keys()) this.#connect(host, id);
       },
@@ -257,7 +260,7 @@ export class AudioPool implements AudioLanes {
     for (const host of this.#workers) host.close();
   }
 
-  #onCloudSpeech({ counts, lagsMs }: CloudSpeechReport): void {
+  #onSpeech({ counts, lagsMs }: SpeechReport): void {
     const { speechEvents, speechLag, speechConnections, speechUnserved } = this.#options.metrics;
     for (const { what, provider, reason, by } of counts) speechEvents.inc({ what, provider, reason }, by);
     for (const lagMs of lagsMs) speechLag.observe(lagMs / 1000);

@@ -174,8 +174,10 @@ export class RecentAudio {
     const free: number[] = [];
     for (let place = this.#pages - 1; place >= 0; place--) if (!used.has(place)) free.push(place);
     const last = this.written - 1;
-    const page = last >= this.#load(headerWords.first) ? Math.floor(last / pageSamples) : -1;
-    this.#writing = { page, free };
+    const page = Math.floor(last / pageSamples);
+    // Its place may have been given up, in the middle of it.
+    const goesOn = last >= this.#load(headerWords.first) && this.#words[this.#entry(page)] !== noPage;
+    this.#writing = { page: goesOn ? page : noPage, free };
     return this.#writing;
   }
 

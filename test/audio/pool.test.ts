@@ -167,7 +167,7 @@ describe("the audio workers", () => {
     lane.setDemand(pcmOnly);
     for (let i = 0; i < 5; i++) lane.write(numbered(0, 100));
     lane.write(new Uint8Array(100_000));
-    await lane.close(1_000);
+    await lane.close(20_000);
     await pool.close();
     const fate = (name: string) => counted(metrics.audioFrames, { fate: name });
     expect([

@@ -80,8 +80,8 @@ describe("a standard app that comes back with its glasses", () => {
     world.webhooks.answer = () => new Promise(() => {});
     session.device.applyReport({ modelName: live });
     expect(session.apps.inState("CONNECTING", "RUNNING")).toEqual([]);
-    // Parked as it is, it comes in.
-    world.connectApp(session, captions);
+    // Parked as it is, it comes in, if not by a dial that its own SDK has given up.
+    world.connectApp(session, captions, "of-an-earlier-start");
     session.apps.stop(captions);
     session.device.applyReport({ modelName: g1 });
     session.device.applyReport({ modelName: live });

@@ -10,6 +10,7 @@ import { DataLock } from "../../src/store/data-lock.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { tlsCertificate } from "../support/tls-certificate.ts";
 
 const root = join(import.meta.dir, "..", "..");
 let dataDir: string;
@@ -54,18 +55,16 @@ describe("the token command", () => {
   test("names what is not an e-mail address", async () => {
     expect(await run("token", ["notanemail"])).toEqual({
       stdout: "",
-      stderr: "notanemail is not an e-mail address\nusage: bun run token EMAIL\n",
+      stderr: "notanemail is not an e-mail address\n",
       exitCode: 1,
     });
     expect(existsSync(dataDir)).toBe(false);
   });
 
   test.each([[[]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
-    expect(await run("token", args)).toEqual({
-      stdout: "",
-      stderr: "usage: bun run token EMAIL\n",
-      exitCode: 1,
-    });
+    const { stdout, stderr, exitCode } = await run("token", args);
+    expect([stdout, exitCode]).toEqual(["", 1]);
+    expect(stderr).toStartWith("usage: bun run token EMAIL\n");
     expect(existsSync(dataDir)).toBe(false);
   });
 
@@ -226,6 +225,7 @@ describe("every command", () => {
       "speech-check",
       "test",
       "proof",
+      "chaos",
       "check",
       "bench",
     ],
@@ -241,12 +241,16 @@ describe("every command", () => {
     },
   );
 
-  test("is in package.json, and in the list that `bun tools/run.ts --help` prints", async () => {
+  test("is in package.json, in the README and in the list that `bun tools/run.ts --help` prints", async () => {
     const { scripts } = await Bun.file(join(root, "package.json")).json();
     expect(Object.keys(scripts).sort()).toEqual(commands.toSorted());
     const { stdout, exitCode } = await run("run", ["--help"]);
     expect(exitCode).toBe(0);
-    for (const command of commands) expect(stdout).toContain(command);
+    const readme = await Bun.file(join(root, "README.md")).text();
+    for (const command of commands) {
+      expect(stdout).toContain(command);
+      expect(readme).toContain(`\`${command}\``);
+    }
   });
 
   test("but start takes no arguments, and says so", async () => {
@@ -292,6 +296,23 @@ describe("the captions command", () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ app: "a.b" }) });
     registerCaptions(dataDir, { packageName, url: `http://127.0.0.1:${other.port}`, apiKey: "k" });
     expect(await runningCaptions(dataDir, packageName)).toBeUndefined();
+  });
+});
+
+describe.each(["glasses", "captions"])("the %s command", (tool) => {
+  test("does not take a server whose certificate it does not trust for one that is not there", async () => {
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: tlsCertificate,
+      fetch: () => new Response(),
+    });
+    const url = `https://127.0.0.1:${server.port}`;
+    const { stderr, exitCode } = await run(tool, ["--url", url]);
+    expect([stderr, exitCode]).toEqual([
+      `the certificate of ${url} is not trusted here (DEPTH_ZERO_SELF_SIGNED_CERT). NODE_EXTRA_CA_CERTS=FILE names one to trust\n`,
+      1,
+    ]);
   });
 });
 
