@@ -5,7 +5,7 @@ import type { KeptEvent } from "../../src/store/store.ts";
 export class InstantJournal implements Journal {
   /** By user and package, oldest first. */
   readonly #events = new Map<string, Map<string, KeptEvent[]>>();
-  readonly #sessions = new Map<string, () => string>();
+  readonly #sessions = new Map<string, () => string | undefined>();
   /** While set, events are kept only when `release` is called. */
   held: (() => void)[] | undefined;
 
@@ -29,7 +29,7 @@ export class InstantJournal implements Journal {
     else ofUser?.delete(packageName);
   }
 
-  save(userId: string, read: () => string): void {
+  save(userId: string, read: () => string | undefined): void {
     this.#sessions.set(userId, read);
   }
 
