@@ -98,8 +98,6 @@ class LifeRules {
   readonly #newestText = new Map<string, number>();
   readonly #wanted = new Map<View, { readonly key: string; readonly sinceMs: number }>();
   readonly #sentAtMs = new Map<View, number>();
-  /** Sounds and questions for the place that have been answered. */
-  readonly #answered = new Set<string>();
   #shownAtMs = Number.NEGATIVE_INFINITY;
   /** Since when somebody, or nobody, has wanted the microphone. */
   #wantedSinceMs: number | undefined;
@@ -137,7 +135,7 @@ class LifeRules {
         must(message.type === "tpa_connection_ack", "an app is acknowledged before all else");
       must(!log.stopped, "nothing follows app_stopped");
       if (message.type === "app_stopped") log.stopped = true;
-      if (message.type === "audio_play_response") this.#checkAnswer(`sound ${message.requestId}`);
+      if (message.type === "audio_play_response") this.#checkAnswer(log, `sound ${message.requestId}`);
       if (message.type !== "data_stream") continue;
       const data = message.data as {
         buttonId?: string;
@@ -146,7 +144,7 @@ class LifeRules {
         utteranceId?: string;
         correlationId?: string;
       };
-      if (data.correlationId !== undefined) this.#checkAnswer(`place ${data.correlationId}`);
+      if (data.correlationId !== undefined) this.#checkAnswer(log, `place ${data.correlationId}`);
       const { permissions = [] } = this.#life.world.records.get(log.packageName) ?? {};
       must(data.text === undefined || permissions.length > 0, "nobody hears what he may not");
       const content = data.buttonId ?? data.text;
@@ -163,9 +161,10 @@ class LifeRules {
       must([1008, 4000, 4001].includes(closed.code), `no app socket is closed with ${closed.code}`);
   }
 
-  #checkAnswer(request: string): void {
-    must(!this.#answered.has(request), "a request has one answer");
-    this.#answered.add(request);
+  /** Over another socket an answer may come once more: at least once is what is promised. */
+  #checkAnswer({ answered }: AppSocketLog, request: string): void {
+    must(!answered.has(request), "a request has one answer");
+    answered.add(request);
     this.#checkOwn(request);
   }
 
