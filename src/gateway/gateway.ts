@@ -195,7 +195,8 @@ export class Gateway {
       session = await this.#parts.sessions.getOrCreate(check.userId);
     } catch (error) {
       if (error instanceof Fault) return this.#refuse("connection_error", error);
-      throw error;
+      this.#context.contained("glasses_upgrade", check.userId, error);
+      return internalError();
     }
     return this.#upgrade(request, server, new GlassesSocket(this.#context, session));
   }
@@ -231,8 +232,12 @@ export class Gateway {
   #failed(error: unknown): Response {
     this.#parts.metrics.errors.inc({ where: "gateway" });
     this.#parts.log.error({ err: error }, "a request failed");
-    return Response.json({ error: "INTERNAL_ERROR", message: "Internal error" }, { status: 500 });
+    return internalError();
   }
+}
+
+function internalError(): Response {
+  return Response.json({ error: "INTERNAL_ERROR", message: "Internal error" }, { status: 500 });
 }
 
 function queuesOf(sockets: Iterable<GatewaySocket>): SocketQueues {

@@ -83,6 +83,8 @@ export interface CircuitCall {
   /** Makes the call. Never rejects. */
   readonly send: () => Promise<WebhookOutcome>;
   readonly done: (outcome: WebhookOutcome) => void;
+  /** Takes what one of the others has thrown, so that it is nobody else's trouble. */
+  readonly onError: (error: unknown) => void;
 }
 
 interface Waiter {
@@ -151,7 +153,7 @@ export class AppCircuit {
    * Calls the server now, though it may be down: a user has asked for it. Of several such calls within a second to a
    * server that is down, only the first is made.
    */
-  async now(call: Omit<CircuitCall, "done">): Promise<WebhookOutcome> {
+  async now(call: Pick<CircuitCall, "send" | "wanted">): Promise<WebhookOutcome> {
     const { clock, limits } = this.#parts;
     if (this.open && clock.now() < this.#lastRefusedMs + limits.circuitWishMs) {
       return { kind: "unreachable", detail: "it did not answer a moment ago" };
@@ -198,8 +200,8 @@ export class AppCircuit {
       if (waiter.notBeforeMs > now && this.#state.name === "closed") continue;
       // It may have gone meanwhile: those before it in the line can act at once.
       if (!this.#waiting.delete(waiter)) continue;
-      if (!waiter.call.wanted()) {
-        waiter.call.done(notSent);
+      if (!isWanted(waiter.call)) {
+        tell(waiter.call, notSent);
         continue;
       }
       if (this.#state.name === "trying") this.#trial = waiter;
@@ -210,11 +212,18 @@ export class AppCircuit {
 
   async #call(waiter: Waiter): Promise<void> {
     this.#underWay++;
-    const outcome = await waiter.call.send();
+    const { call } = waiter;
+    let outcome: WebhookOutcome | undefined;
+    try {
+      outcome = await call.send();
+    } catch (error) {
+      call.onError(error);
+    }
     this.#underWay--;
     if (this.#trial === waiter) this.#trial = undefined;
-    this.#learn(outcome, waiter.call);
-    waiter.call.done(outcome);
+    // What went wrong here says nothing of the server.
+    if (outcome !== undefined) this.#learn(outcome, { wanted: () => isWanted(call) });
+    tell(call, outcome ?? notSent);
     this.#serve();
   }
 
@@ -247,6 +256,23 @@ export class AppCircuit {
     if (this.#probing !== probing) return;
     this.#probing = undefined;
     this.#step({ kind: "probed", answers });
+  }
+}
+
+function isWanted({ wanted, onError }: CircuitCall): boolean {
+  try {
+    return wanted();
+  } catch (error) {
+    onError(error);
+    return false;
+  }
+}
+
+function tell({ done, onError }: CircuitCall, outcome: WebhookOutcome): void {
+  try {
+    done(outcome);
+  } catch (error) {
+    onError(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Clock, isoTime } from "../kernel/clock.ts";
+import type { Containment } from "../kernel/containment.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -37,6 +38,7 @@ export interface AppLinkHost {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly containment: Containment;
   /** The app as it is registered now. */
   readonly record: () => AppRecord;
   readonly userPresent: () => boolean;
@@ -157,6 +159,7 @@ export class AppLink implements SessionApp {
     const { epoch, seq } = resumed?.kept ?? { epoch: first, seq: first };
     this.#outbox = new Outbox(host.limits, epoch, Math.max(seq, first));
     this.#summons = new AppSummons({
+      containment: host.containment,
       circuit: host.circuit,
       sendWebhook: host.sendWebhook,
       wanted: () => !host.signal.aborted && this.state !== "STOPPING" && host.userPresent(),
@@ -485,10 +488,11 @@ export class AppLink implements SessionApp {
       fail({ stage: "TIMEOUT", message });
     });
     if (!this.#summons.serverDown || this.#summons.underWay) return;
-    void this.#summons.tryNow().then((outcome) => {
+    const trying = this.#summons.tryNow().then((outcome) => {
       if (outcome.kind !== "accepted")
         fail({ stage: "WEBHOOK", message: "The app's server does not answer" });
     });
+    this.#host.containment.watch("webhook", trying);
   }
 
   #step(event: AppEvent): void {

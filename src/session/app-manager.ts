@@ -1,5 +1,6 @@
 import type { Clock } from "../kernel/clock.ts";
 import { isoTime } from "../kernel/clock.ts";
+import type { Containment } from "../kernel/containment.ts";
 import { Fault } from "../kernel/faults.ts";
 import { equalInConstantTime, sha256Hex } from "../kernel/identity.ts";
 import type { Limits } from "../kernel/limits.ts";
@@ -40,6 +41,7 @@ export interface AppHost {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly containment: Containment;
   readonly catalogue: AppCatalogue;
   readonly users: UserStore;
   readonly webhooks: Webhooks;
@@ -203,7 +205,7 @@ export class AppManager {
     );
     const standard = this.#foregroundTaken ? undefined : missing.findLast((name) => this.#isStandard(name));
     for (const packageName of new Set(missing)) {
-      if (!this.#isStandard(packageName) || packageName === standard) void this.start(packageName, true);
+      if (!this.#isStandard(packageName) || packageName === standard) this.#startUnasked(packageName);
     }
   }
 
@@ -245,7 +247,7 @@ export class AppManager {
     this.stop(packageName, "system_stop");
     if (!awaited) return;
     if (!fit.isCompatible) this.#setAside(packageName, fit.message);
-    else if (this.#host.userPresent()) void this.start(packageName, true);
+    else if (this.#host.userPresent()) this.#startUnasked(packageName);
     else this.#renewed.add(packageName);
   }
 
@@ -263,8 +265,14 @@ export class AppManager {
     }
     for (const packageName of [...this.#unfit].filter((name) => this.#fitOf(name).isCompatible)) {
       this.#unfit.delete(packageName);
-      if (!this.#isStandard(packageName) || !this.#foregroundTaken) void this.start(packageName);
+      if (!this.#isStandard(packageName) || !this.#foregroundTaken) {
+        this.#host.containment.watch("app_start", this.start(packageName));
+      }
     }
+  }
+
+  #startUnasked(packageName: string): void {
+    this.#host.containment.watch("app_start", this.start(packageName, true));
   }
 
   /** Whether the glasses have what an app needs, as far as their model is known. */
@@ -472,6 +480,7 @@ export class AppManager {
       limits,
       metrics,
       log,
+      containment,
       userPresent,
       webhooks,
       signal,
@@ -487,12 +496,14 @@ export class AppManager {
       limits,
       metrics,
       log,
+      containment,
       userPresent,
       signal,
       record: current,
       circuit: () => circuits.of(current()),
       nextGeneration: () => ++this.#generations,
-      keep: (seq, body, done) => journal.keep({ userId, packageName, seq, body }, done),
+      keep: (seq, body, done) =>
+        journal.keep({ userId, packageName, seq, body }, () => containment.run("journal", done)),
       settle: (upToSeq) => journal.settle(userId, packageName, upToSeq),
       changed: () => this.#host.changed(),
       sendWebhook: (nonce, stopped) => {

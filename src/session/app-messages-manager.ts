@@ -34,7 +34,8 @@ export class AppMessagesManager implements Manager {
     const former = this.#presences.get(app.packageName);
     if (former?.app === app) return;
     former?.close();
-    this.#presences.set(app.packageName, this.#rooms.enter(this.#context.userId, app));
+    const { userId, containment } = this.#context;
+    this.#presences.set(app.packageName, this.#rooms.enter(userId, app, containment));
   }
 
   onAppGone(packageName: string): void {

@@ -1,4 +1,5 @@
 import { type Clock, isoTime } from "../kernel/clock.ts";
+import type { Containment } from "../kernel/containment.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Limits } from "../kernel/limits.ts";
 import { TokenBucket } from "../kernel/token-bucket.ts";
@@ -78,8 +79,11 @@ export class AppRooms {
     return new Map([...rooms].map(({ id, members }) => [id, members.size]));
   }
 
-  /** A user's app runs. To be closed when it does not any more. */
-  enter(userId: string, app: SessionApp): AppPresence {
+  /**
+   * A user's app runs. To be closed when it does not any more.
+   * @param containment of that user's session: what goes wrong there as it receives is not the sender's trouble.
+   */
+  enter(userId: string, app: SessionApp, containment: Containment): AppPresence {
     const { packageName } = app;
     let home = this.#packages.get(packageName);
     if (home === undefined) {
@@ -88,7 +92,7 @@ export class AppRooms {
     }
     const { users } = home;
     users.get(userId)?.close();
-    const presence = new AppPresence(this, home, userId, app, () => {
+    const presence = new AppPresence(this, home, userId, app, containment, () => {
       if (users.get(userId) === presence) users.delete(userId);
       if (users.size === 0 && this.#packages.get(packageName)?.users === users) {
         this.#packages.delete(packageName);
@@ -107,23 +111,33 @@ export class AppPresence {
   readonly app: SessionApp;
   readonly #hub: AppRooms;
   readonly #home: Package;
+  readonly #containment: Containment;
   readonly #rooms = new Set<Room>();
   readonly #allowance: TokenBucket;
   readonly #onClose: () => void;
   #closed = false;
 
-  constructor(hub: AppRooms, home: Package, userId: string, app: SessionApp, onClose: () => void) {
+  constructor(
+    hub: AppRooms,
+    home: Package,
+    userId: string,
+    app: SessionApp,
+    containment: Containment,
+    onClose: () => void,
+  ) {
     this.user = { userId, sessionId: app.sessionId, joinedAt: isoTime(hub.clock) };
     this.app = app;
     this.#hub = hub;
     this.#home = home;
+    this.#containment = containment;
     this.#allowance = new TokenBucket(hub.limits.appMessageBurst, hub.limits.appMessagesPerSecond);
     this.#onClose = onClose;
   }
 
   /** Kept for an app that is away for the moment. */
   receive(message: ToApp): void {
-    if (!this.#closed) this.app.deliver(message, "must", message.type);
+    if (this.#closed) return;
+    this.#containment.run("app_message", () => this.app.deliver(message, "must", message.type));
   }
 
   /** To every other user of the app, or to the others in a room. */

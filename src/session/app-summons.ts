@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
+import type { Containment } from "../kernel/containment.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AppCircuit } from "./app-circuit.ts";
 import type { WebhookOutcome } from "./ports.ts";
 
 /** What a summons needs of its link. */
 export interface SummonsHost {
+  readonly containment: Containment;
   /** The way to the app's server, which all its users share. */
   readonly circuit: () => AppCircuit;
   /** Asks the app's server to connect under a path with this nonce. Never rejects. */
@@ -99,7 +101,7 @@ export class AppSummons {
       if (turn === this.#turn) done(outcome);
     };
     const call = this.#call;
-    if (when === "now") void this.tryNow().then(finish);
+    if (when === "now") this.#host.containment.watch("webhook", this.tryNow().then(finish));
     else this.#cancelTurn = this.#host.circuit().queue({ ...call, done: finish });
   }
 
@@ -130,7 +132,11 @@ export class AppSummons {
 
   get #call() {
     const { signal } = this.#abort;
-    return { wanted: () => !signal.aborted && this.#host.wanted(), send: () => this.#post() };
+    return {
+      wanted: () => !signal.aborted && this.#host.wanted(),
+      send: () => this.#post(),
+      onError: (error: unknown) => this.#host.containment.report("webhook", error),
+    };
   }
 
   async #post(): Promise<WebhookOutcome> {
@@ -143,12 +149,16 @@ export class AppSummons {
     const rank = this.latest;
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
     this.#underWay.set(rank, () => resolve({ kind: "accepted" }));
-    void this.#host.sendWebhook(nonce, this.#abort.signal).then((outcome) => {
+    const answered = this.#host.sendWebhook(nonce, this.#abort.signal).then((outcome) => {
       const hasCome = !this.#underWay.delete(rank);
       const isAbandoned = outcome.kind === "refused" && outcome.sdkError;
       if (isAbandoned && (!hasCome || this.#host.onAbandoned(rank))) this.#abandoned.add(rank);
       resolve(outcome);
       if (rank === this.latest) this.#host.onAnswer();
+    });
+    answered.catch((error: unknown) => {
+      this.#host.containment.report("webhook", error);
+      resolve({ kind: "unreachable", detail: "it could not be called" });
     });
     const outcome = await promise;
     this.#underWay.delete(rank);

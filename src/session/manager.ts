@@ -1,4 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
+import type { Containment } from "../kernel/containment.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -54,6 +55,8 @@ export interface SessionContext {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** For what nobody waits for, and for what is called by somebody whom other sessions need. */
+  readonly containment: Containment;
   /** Aborted when the session ends. */
   readonly signal: AbortSignal;
   /** Whether a glasses socket is attached. */

@@ -276,7 +276,7 @@ export class PhotoManager implements Manager {
         this.#send(requestId, request);
         break;
       case "deliver":
-        if (picture !== undefined) void this.#deliver(request, picture);
+        if (picture !== undefined) this.#context.containment.watch("photo", this.#deliver(request, picture));
         break;
       case "tell":
         this.#tell(request.app, requestId, action.failure);
@@ -333,11 +333,12 @@ export class PhotoManager implements Manager {
     }
     this.#errors++;
     log.info({ requestId, packageName, code }, "photo failed");
-    void this.#delivery.fail(this.#recordOf(app), requestId, failure).then((outcome) => {
+    const telling = this.#delivery.fail(this.#recordOf(app), requestId, failure).then((outcome) => {
       this.#errors--;
       metrics.photos.inc({ outcome: outcome === "delivered" ? "told" : "untold" });
       log.info({ requestId, packageName, code, outcome }, "the app was told that its photo failed");
     });
+    this.#context.containment.watch("photo", telling);
   }
 
   /** Ends requests without a word: whoever asked is not there to hear it. */

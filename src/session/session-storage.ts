@@ -132,7 +132,7 @@ export class SessionStorage {
   /** Asks every app how far it has got, so that the next process does not send it again what it has. */
   async askReceipts(): Promise<void> {
     const { clock, config } = this.#world;
-    const owing = [...this.#sessions.values()].filter((session) => session.apps.askReceipts());
+    const owing = [...this.#sessions.values()].filter((session) => session.askReceipts());
     if (owing.length > 0)
       await new Promise<void>((resolve) => clock.after(config.limits.drainReceiptMs, resolve));
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../kernel/clock.ts";
 import { ContainedClock } from "../kernel/contained-clock.ts";
+import { Containment } from "../kernel/containment.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { KeptEvent, UserRecord } from "../store/store.ts";
@@ -78,6 +79,7 @@ export class UserSession {
   readonly #managersByName: Readonly<Record<string, Manager>>;
   readonly #world: SessionWorld;
   readonly #clock: Clock;
+  readonly #containment: Containment;
   readonly #log: Logger;
   readonly #installations: Map<string, boolean>;
   #startedAtMs: number;
@@ -107,14 +109,13 @@ export class UserSession {
   ) {
     const { metrics, config } = world;
     // What goes wrong in a timer of this session is told as this session's.
-    const clock = new ContainedClock(world.clock, (error) => {
-      metrics.errors.inc({ where: "timer" });
-      log.error({ err: error }, "an error was contained");
-    });
+    const containment = new Containment(metrics, log);
+    const clock = new ContainedClock(world.clock, (error) => containment.report("timer", error));
     const { limits } = config;
     this.userId = user.userId;
     this.#world = world;
     this.#clock = clock;
+    this.#containment = containment;
     this.#log = log;
     this.#installations = new Map(Object.entries(user.installations));
     this.#onDisposed = onDisposed;
@@ -135,6 +136,7 @@ export class UserSession {
       limits,
       metrics,
       log,
+      containment,
       signal: this.#abort.signal,
       glassesConnected: () => this.#port !== undefined,
       sendToGlasses: send,
@@ -178,6 +180,7 @@ export class UserSession {
       limits,
       metrics,
       log,
+      containment,
       managers: this.#managers,
       catalogue: world.catalogue,
       users: world.users,
@@ -217,7 +220,7 @@ export class UserSession {
       voiceCommands: () => this.settings.phone["voice_commands"] === true,
       callableApps: () => world.catalogue.all().filter(({ packageName }) => this.hasInstalled(packageName)),
       obey: ({ action, packageName }) => {
-        if (action === "start") void this.#startByMessage(packageName);
+        if (action === "start") this.#containment.watch("app_start", this.#startByMessage(packageName));
         else this.apps.stop(packageName);
       },
     });
@@ -316,7 +319,7 @@ export class UserSession {
     for (const manager of this.#managers) manager.onGlassesMessage?.(message);
     switch (message.type) {
       case "start_app":
-        void this.#startByMessage(message.packageName);
+        this.#containment.watch("app_start", this.#startByMessage(message.packageName));
         break;
       case "stop_app":
         // A client that stops an app which did not run waits for the state all the same.
@@ -437,6 +440,15 @@ export class UserSession {
     await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
   }
 
+  /** Asks every app how far it has got. Returns whether one owes an answer. Never throws. */
+  askReceipts(): boolean {
+    let owing = false;
+    this.#containment.run("receipt", () => {
+      owing = this.apps.askReceipts();
+    });
+    return owing;
+  }
+
   /**
    * Ends the session: audio is taken no more, the last words are waited for, the apps are told, everything is freed.
    * @param appsClose what the apps' sockets are closed with, `glassesClose` that of the glasses.
@@ -473,7 +485,14 @@ export class UserSession {
   #changed(atOnce = false): void {
     // Nobody can have seen anything of it yet.
     if (!this.#everConnected || this.disposed) return;
-    this.#world.journal.save(this.userId, () => this.keep(), atOnce);
+    const read = () => {
+      let body: string | undefined;
+      this.#containment.run("snapshot", () => {
+        body = this.keep();
+      });
+      return body;
+    };
+    this.#world.journal.save(this.userId, read, atOnce);
   }
 
   async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {
@@ -537,7 +556,7 @@ export class UserSession {
         this.#world.clock.now(),
         this.#world.config.limits.sessionGraceMs,
       );
-      if (next.name === "DISPOSING") void this.end();
+      if (next.name === "DISPOSING") this.#containment.watch("end", this.end());
     });
   }
 

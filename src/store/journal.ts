@@ -1,4 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
+import { Containment } from "../kernel/containment.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -16,10 +17,10 @@ export interface Journal {
   settle(userId: string, packageName: string, upToSeq: number): void;
   /**
    * Something of a session has changed. `read` is called when its turn comes, once for all changes until then, and gives
-   * the whole session as JSON.
+   * the whole session as JSON. Undefined: it cannot be read, and stays as it was last kept.
    * @param atOnce events that are kept from now on make sense only with this change: it is committed no later than they are.
    */
-  save(userId: string, read: () => string, atOnce?: boolean): void;
+  save(userId: string, read: () => string | undefined, atOnce?: boolean): void;
   /** A session is over: nothing of it is kept. */
   end(userId: string): void;
 }
@@ -71,7 +72,7 @@ interface Waiting {
 
 /** A session that has changed since it was last committed. */
 interface Changed {
-  readonly read: () => string;
+  readonly read: () => string | undefined;
   readonly atMs: number;
 }
 
@@ -83,6 +84,7 @@ interface Changed {
  */
 export class StoreJournal implements Journal {
   readonly #parts: StoreJournalParts;
+  readonly #containment: Containment;
   #events: Waiting[] = [];
   #bytes = 0;
   /** By user and package. */
@@ -106,7 +108,8 @@ export class StoreJournal implements Journal {
 
   constructor(parts: StoreJournalParts) {
     this.#parts = parts;
-    const { clock, limits } = parts;
+    const { clock, limits, metrics, log } = parts;
+    this.#containment = new Containment(metrics, log);
     this.#stopAlive = clock.every(limits.aliveMs, () => {
       if (this.#sessions.size > 0) this.#schedule(clock.now(), true);
     });
@@ -142,7 +145,7 @@ export class StoreJournal implements Journal {
     this.#schedule(this.#parts.clock.now());
   }
 
-  save(userId: string, read: () => string, atOnce = false): void {
+  save(userId: string, read: () => string | undefined, atOnce = false): void {
     this.#sessions.add(userId);
     const { clock, limits } = this.#parts;
     const now = clock.now();
@@ -181,7 +184,7 @@ export class StoreJournal implements Journal {
     this.#closed = true;
     this.#stopAlive();
     this.#cancelTurn?.();
-    for (const waiting of this.#events) release(waiting);
+    for (const waiting of this.#events) this.#release(waiting);
   }
 
   /** Arranges for a commit at that time, or as soon after as the grouping allows. `always`: though nothing has changed. */
@@ -251,7 +254,7 @@ export class StoreJournal implements Journal {
         metrics.commits.inc({ outcome: "committed" });
         this.#underWay = undefined;
         this.#learn({ kind: "committed", tookMs });
-        for (const waiting of underWay) release(waiting);
+        for (const waiting of underWay) this.#release(waiting);
         this.#next();
       },
       (error: unknown) => {
@@ -273,12 +276,10 @@ export class StoreJournal implements Journal {
       if (changed.atMs > nowMs) continue;
       this.#changed.delete(userId);
       this.#readAtMs.set(userId, nowMs);
-      try {
-        read.push({ userId, savedMs: nowMs, body: changed.read() });
-      } catch (error) {
-        this.#parts.metrics.errors.inc({ where: "snapshot" });
-        this.#parts.log.error({ err: error }, "a session could not be read for the journal");
-      }
+      this.#containment.run("snapshot", () => {
+        const body = changed.read();
+        if (body !== undefined) read.push({ userId, savedMs: nowMs, body });
+      });
     }
     return read;
   }
@@ -325,7 +326,7 @@ export class StoreJournal implements Journal {
       const [oldest] = this.#events.splice(0, 1);
       if (oldest === undefined) break;
       this.#bytes -= sizeOf(oldest.event);
-      release(oldest);
+      this.#release(oldest);
       shed++;
     }
     if (shed > 0) metrics.eventsUnkept.inc(shed);
@@ -335,7 +336,7 @@ export class StoreJournal implements Journal {
     const kept = this.#events.filter((waiting) => {
       if (!of(waiting.event)) return true;
       this.#bytes -= sizeOf(waiting.event);
-      release(waiting);
+      this.#release(waiting);
       return false;
     });
     this.#events = kept;
@@ -352,16 +353,17 @@ export class StoreJournal implements Journal {
       else log.error({ state }, "what must not be lost is not committed for now; service goes on");
     }
     if (state.name === "durable") return;
-    for (const waiting of [...(this.#underWay ?? []), ...this.#events]) release(waiting);
+    for (const waiting of [...(this.#underWay ?? []), ...this.#events]) this.#release(waiting);
+  }
+
+  /** What goes wrong for one who has waited must not keep the others waiting. */
+  #release(waiting: Waiting): void {
+    const { done } = waiting;
+    waiting.done = undefined;
+    if (done !== undefined) this.#containment.run("journal", done);
   }
 }
 
 function sizeOf({ body }: KeptEvent): number {
   return body.length + 64;
-}
-
-function release(waiting: Waiting): void {
-  const { done } = waiting;
-  waiting.done = undefined;
-  done?.();
 }

@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { limits } from "../../src/kernel/limits.ts";
-import { type CircuitState, nextCircuit } from "../../src/session/app-circuit.ts";
+import {
+  AppCircuit,
+  type CircuitCall,
+  type CircuitState,
+  nextCircuit,
+} from "../../src/session/app-circuit.ts";
 import type { WebhookOutcome } from "../../src/session/ports.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
-import { settle } from "../support/fake-clock.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
 import { appRecord, captions, type FakeApp, FakeGlasses, FakeWorld } from "../support/fake-world.ts";
 
 const unreachable: WebhookOutcome = { kind: "unreachable", detail: "refused" };
@@ -334,5 +339,45 @@ describe("a server of apps that is down", () => {
     await settle();
     expect(world.circuits.down()).toEqual([]);
     expect(world.clock.pending).toBe(0);
+  });
+});
+
+describe("the way to an app's server", () => {
+  const broken = () => {
+    throw new Error("broken for a test");
+  };
+  const faults: [string, Partial<CircuitCall>][] = [
+    ["to say whether it is wanted", { wanted: broken }],
+    ["to send", { send: () => Promise.reject(new Error("broken for a test")) }],
+    ["to send, at once", { send: broken }],
+    ["to hear what came of it", { done: broken }],
+  ];
+
+  test.each(faults)("is not blocked for others by callers who fail %s", async (_what, fault) => {
+    const clock = new FakeClock();
+    const circuit = new AppCircuit({
+      clock,
+      limits,
+      random: () => 0.5,
+      probe: async () => true,
+      onChange: () => {},
+    });
+    const done: number[] = [];
+    const errors: unknown[] = [];
+    const users = limits.circuitCalls * 3;
+    for (let user = 0; user < users; user++) {
+      circuit.queue({
+        wanted: () => true,
+        send: async () => accepted,
+        done: () => void done.push(user),
+        onError: (error) => errors.push(error),
+        ...(user % 2 === 0 ? fault : {}),
+      });
+    }
+    await clock.advanceAsync(0);
+    const healthy = Array.from({ length: users / 2 }, (_, n) => 2 * n + 1);
+    expect(done.filter((user) => user % 2 === 1)).toEqual(healthy);
+    expect(errors.length).toBe(users / 2);
+    expect([circuit.open, circuit.idle]).toEqual([false, true]);
   });
 });

@@ -224,6 +224,24 @@ describe("the journal", () => {
     await journal.close();
   });
 
+  test("goes on for everybody else when one of those it calls back throws", async () => {
+    const { clock, disk, journal, metrics, done, keep, kept } = stage();
+    disk.fast = false;
+    journal.keep({ userId, packageName, seq: 1, body: "{}" }, () => {
+      throw new Error("broken for a test");
+    });
+    keep(2);
+    await settle();
+    await disk.finish();
+    expect(done).toEqual([2]);
+    keep(3);
+    await clock.advanceAsync(limits.commitGroupMs);
+    await disk.finish();
+    expect(kept()).toEqual([[1, 2], [3]]);
+    expect(done).toEqual([2, 3]);
+    expect((await metrics.errors.get()).values).toMatchObject([{ labels: { where: "journal" }, value: 1 }]);
+  });
+
   test("keeps the last state of a session that cannot be read, and the others' new ones", async () => {
     const { disk, journal, metrics } = stage();
     journal.save("broken@example.com", () => {

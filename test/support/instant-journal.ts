@@ -32,11 +32,12 @@ export class InstantJournal implements Journal {
   }
 
   /** As it is at the end of this turn: a change of which the journal is not told is not kept. */
-  save(userId: string, read: () => string, atOnce = false): void {
+  save(userId: string, read: () => string | undefined, atOnce = false): void {
     if (atOnce) this.outOfTurn++;
-    this.#sessions.set(userId, "");
+    const former = this.#sessions.get(userId) ?? "";
+    this.#sessions.set(userId, former);
     queueMicrotask(() => {
-      if (this.#sessions.has(userId)) this.#sessions.set(userId, read());
+      if (this.#sessions.has(userId)) this.#sessions.set(userId, read() ?? former);
     });
   }
 

@@ -5,7 +5,7 @@ import { mintCoreToken } from "../../src/gateway/core-token.ts";
 import { type Config, loadConfig } from "../../src/kernel/config.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
-import { createLog } from "../../src/kernel/log.ts";
+import { createLog, type Logger } from "../../src/kernel/log.ts";
 import { type RunningServer, startServer } from "../../src/main.ts";
 import {
   type CaptionsApp,
@@ -38,7 +38,11 @@ export class Stage {
     this.#dataDir = dataDir;
   }
 
-  static async open(over: Partial<Config> = {}, limits: Partial<Limits> = {}): Promise<Stage> {
+  static async open(
+    over: Partial<Config> = {},
+    limits: Partial<Limits> = {},
+    log: Logger = createLog({ level: "error", format: "json" }),
+  ): Promise<Stage> {
     const dataDir = mkdtempSync(join(tmpdir(), "browline-test-"));
     const config = loadConfig({
       BROWLINE_HOST: "127.0.0.1",
@@ -48,10 +52,7 @@ export class Stage {
       BROWLINE_TOKEN_SECRET: tokenSecret,
       BROWLINE_BUILT_IN_DASHBOARD: "false",
     });
-    const server = await startServer(
-      { ...config, ...over, limits: { ...config.limits, ...limits } },
-      createLog({ level: "error", format: "json" }),
-    );
+    const server = await startServer({ ...config, ...over, limits: { ...config.limits, ...limits } }, log);
     return new Stage(server, dataDir);
   }
 
