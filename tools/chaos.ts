@@ -7,7 +7,8 @@ import { CommandFailure, runCommand } from "./command.ts";
 const mostMinutes = 240;
 const mostUsers = 1_000;
 
-const usage = `usage: bun run chaos [--seed N] [--minutes M] [--users U] [--speed S] [--sdk-users K] [--no-kills] [--log]
+const usage = `usage: bun run chaos [--seed N] [--minutes M] [--users U] [--speed S] [--sdk-users K] [--no-kills] [--stop]
+                     [--forget] [--log]
        bun run chaos storm [--seed N] [--sessions N] [--rounds R] [--log]
   Lets users with glasses and apps live through cut, silent, slow and stalled connections, through apps that vanish, and
   through a server that is killed, and sees to it that nothing promised is broken. Everything stays on this machine.
@@ -18,6 +19,8 @@ const usage = `usage: bun run chaos [--seed N] [--minutes M] [--users U] [--spee
   --speed S      how many times as fast as in life all timers run, 1 to 20; 4 if not given
   --sdk-users K  users who also have an app on the real @mentra/sdk; 3 if not given
   --no-kills     leaves the server's process alive
+  --stop         ends with the first promise that is broken
+  --forget       erases with every kill what the server has kept of sessions: a run that has to fail
   --log          shows the server's log
 storm kills a server with many sessions, and measures how everybody returns at once:
   --sessions N   sessions, each with two apps, at most ${mostUsers}; 500 if not given
@@ -64,6 +67,7 @@ async function storm(options: StormOptions): Promise<boolean> {
         `99 % of the apps with what they listen to after ${ms(round.appsMs)}`,
         `${round.missing} apps missing`,
         `main loop late by ${ms(lag.p50)} (p50), ${ms(lag.p99)} (p99), ${ms(lag.max)} (most)`,
+        `worked for ${ms(round.workedMs)} of processor time`,
         `${round.readsPerReconnect.toFixed(2)} database reads for each socket`,
         `${round.webhooks} webhooks`,
         `${round.lost} presses lost`,
@@ -82,6 +86,8 @@ function readOptions(): ChaosOptions {
     speed: { type: "string" },
     "sdk-users": { type: "string" },
     "no-kills": { type: "boolean" },
+    stop: { type: "boolean" },
+    forget: { type: "boolean" },
   });
   const users = Math.round(number("users", 200, 1, mostUsers));
   return {
@@ -91,6 +97,8 @@ function readOptions(): ChaosOptions {
     speed: number("speed", 4, 1, 20),
     sdkUsers: Math.round(number("sdk-users", Math.min(3, users), 0, users)),
     kills: values["no-kills"] !== true,
+    forgets: values["forget"] === true,
+    stopsEarly: values["stop"] === true,
     log: values["log"] === true,
   };
 }

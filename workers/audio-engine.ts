@@ -147,6 +147,7 @@ export class AudioEngine {
         this.#misbehave(command);
         return;
       case "open":
+        this.#context.arena.adopt(command.slot, command.rings);
         this.#lanes.set(
           command.slot,
           new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),

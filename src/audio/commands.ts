@@ -59,6 +59,7 @@ export type AudioWorkerCommand =
       readonly kind: "open";
       readonly resumed: boolean;
       readonly told: readonly ToldLanguage[];
+      readonly rings: SharedArrayBuffer;
     })
   /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
   | (SlotCommand & {

@@ -100,6 +100,8 @@ interface Interruption {
   readonly literals: readonly string[];
   /** Whether a new process has taken over, which has no handlers before it has answered its webhook. */
   fresh: boolean;
+  /** Whether the app is about to leave this socket for the one that a webhook asks for, and throws away what comes on it. */
+  leaving: boolean;
   cancelReplay: Stop | undefined;
 }
 
@@ -184,7 +186,7 @@ export class AppLink implements SessionApp {
     for (const text of events) this.#outbox.restore(text);
     this.#literals = literals;
     this.#gap = gap ?? kept.gap;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
     this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
     this.#rearm();
   }
@@ -273,11 +275,13 @@ export class AppLink implements SessionApp {
     const interruption = this.#interruption;
     if (interruption !== undefined) {
       interruption.fresh = rank > this.#portRank;
+      interruption.leaving = rank < this.#summons.latest && this.#summons.latestUnderWay;
       interruption.cancelReplay?.();
       // A client that never sends a list of what it hears has not changed it.
-      interruption.cancelReplay = interruption.fresh
-        ? undefined
-        : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
+      interruption.cancelReplay =
+        interruption.fresh && !interruption.leaving
+          ? undefined
+          : this.#host.clock.after(this.#host.limits.provisionalMs, () => this.#replay());
     }
     if (rank > this.#portRank) this.#process++;
     this.#port = port;
@@ -369,10 +373,10 @@ export class AppLink implements SessionApp {
     this.#cancelAsking = undefined;
     this.#asked = undefined;
     this.#settleOld();
-    this.#outbox.rewind();
+    this.#giveUp(this.#outbox.rewind());
     // Lost again before its replay: what it heard at first is still what counts.
     const literals = this.#interruption?.literals ?? this.#literals;
-    this.#interruption = { literals, fresh: false, cancelReplay: undefined };
+    this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
   }
 
   userReturned(): void {
@@ -383,7 +387,7 @@ export class AppLink implements SessionApp {
   subscribed(literals: readonly string[]): void {
     this.#literals = literals;
     const interruption = this.#interruption;
-    if (interruption === undefined || this.#port === undefined) return;
+    if (interruption === undefined || this.#port === undefined || interruption.leaving) return;
     interruption.cancelReplay?.();
     if (interruption.literals.every((literal) => literals.includes(literal))) {
       this.#replay();
@@ -402,8 +406,8 @@ export class AppLink implements SessionApp {
     if (!this.#remembers) return;
     const { clock, metrics, keep, changed } = this.#host;
     const { event, dropped } = this.#outbox.add(message, deliveryClass, slot, isoTime(clock), supersedes);
-    if (dropped > 0) {
-      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped);
+    if (dropped.count > 0) {
+      metrics.messagesDropped.inc({ side: "app", class: "outbox" }, dropped.count);
       changed();
     }
     if (deliveryClass === "must") {
@@ -412,6 +416,8 @@ export class AppLink implements SessionApp {
         event.ready = true;
         this.#flow();
       });
+      // The next process would find it, drop it again, and count it once more.
+      this.#settle(dropped.upToSeq);
     } else {
       this.#flow();
     }
@@ -629,6 +635,12 @@ export class AppLink implements SessionApp {
   #ask(port: AppPort, upTo: number): void {
     this.#asked = upTo;
     port.askReceipt(upTo);
+  }
+
+  /** Events up to this number are lost: they need not be kept, but that they are has to be. */
+  #giveUp(upToSeq: number | undefined): void {
+    this.#settle(upToSeq);
+    if (upToSeq !== undefined) this.#host.changed();
   }
 
   #settle(upToSeq: number | undefined): void {

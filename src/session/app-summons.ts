@@ -60,6 +60,11 @@ export class AppSummons {
     return this.#underWay.size > 0;
   }
 
+  /** Whether the latest webhook is. */
+  get latestUnderWay(): boolean {
+    return this.#underWay.has(this.latest);
+  }
+
   /** Rank of the latest webhook; -1 before the first. */
   get latest(): number {
     return this.#oldest + this.#nonces.length - 1;

@@ -27,6 +27,13 @@ export interface OutboxLimits {
   readonly outboxBytes: number;
 }
 
+/** Events that had to make room before they were sent. */
+export interface Dropped {
+  readonly count: number;
+  /** The number of the last one among them that must arrive; undefined: none had to. */
+  readonly upToSeq: number | undefined;
+}
+
 /**
  * What one app has been sent and not confirmed, and what waits to be sent, each message with its number. A socket that is
  * lost takes with it what it was given last, and nobody can tell how much; so everything stays here until the app's pong
@@ -100,7 +107,7 @@ export class Outbox {
   /**
    * Takes an event, behind all that waits.
    * @param supersedes a slot whose newest-wins event this one makes pointless, as a final does its interims.
-   * @returns the event, and how many others had to go to make room.
+   * @returns the event, and what had to go to make room.
    */
   add(
     message: ToApp,
@@ -108,7 +115,7 @@ export class Outbox {
     slot: string,
     timestamp: string,
     supersedes?: string,
-  ): { readonly event: OutboxEvent; readonly dropped: number } {
+  ): { readonly event: OutboxEvent; readonly dropped: Dropped } {
     if (supersedes !== undefined) this.#forgetNewest(supersedes);
     if (deliveryClass === "newest") this.#forgetNewest(slot);
     const event = this.#event(this.number(message, timestamp), deliveryClass, slot);
@@ -209,12 +216,14 @@ export class Outbox {
   /**
    * The socket is lost: what was not confirmed is to be sent again. What must arrive comes first, in its order, and then the
    * newest of each stream; so does what is added before `replayed`.
+   * @returns the number of the last event that has had to make room and now counts as lost; undefined: none.
    */
-  rewind(): void {
+  rewind(): number | undefined {
     this.#replaying = true;
     this.#told = 0;
     this.#lastSent = undefined;
-    this.#lost += this.#shed.splice(0).length;
+    const shed = this.#shed.splice(0);
+    this.#lost += shed.length;
     const newest = [...this.#latest.values(), ...this.#waiting.filter(isNewest)];
     const must = [
       ...this.#unconfirmed,
@@ -224,6 +233,7 @@ export class Outbox {
     this.#unconfirmed = [];
     this.#waiting = [...must, ...newest];
     this.#bytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0);
+    return shed.at(-1);
   }
 
   /** How many events the app has missed: what it is told with the acknowledgement of a new socket. */
@@ -272,9 +282,9 @@ export class Outbox {
     if (index >= 0) this.#bytes -= this.#waiting.splice(index, 1)[0]?.bytes ?? 0;
   }
 
-  /** Returns how many events were dropped that the app has missed, or may have. */
-  #makeRoom(): number {
-    let dropped = 0;
+  #makeRoom(): Dropped {
+    let count = 0;
+    let upToSeq: number | undefined;
     while (this.size > this.#limits.outboxEvents || this.#bytes > this.#limits.outboxBytes) {
       // What was sent is there, most likely; and where only the newest counts, the next one makes up for it.
       const [latest] = this.#latest;
@@ -286,7 +296,7 @@ export class Outbox {
       if (index >= 0) {
         this.#bytes -= this.#waiting.splice(index, 1)[0]?.bytes ?? 0;
         this.#lost++;
-        dropped++;
+        count++;
         continue;
       }
       const sent = this.#unconfirmed.shift();
@@ -295,11 +305,14 @@ export class Outbox {
         this.#shed.push(sent.numbered.seq);
         continue;
       }
-      this.#bytes -= this.#waiting.shift()?.bytes ?? 0;
+      const oldest = this.#waiting.shift();
+      if (oldest === undefined) break;
+      this.#bytes -= oldest.bytes;
+      upToSeq = oldest.numbered.seq;
       this.#lost++;
-      dropped++;
+      count++;
     }
-    return dropped;
+    return { count, upToSeq };
   }
 }
 

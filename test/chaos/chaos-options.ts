@@ -10,6 +10,10 @@ export interface ChaosOptions {
   readonly sdkUsers: number;
   /** Whether the server's process is killed and drained. */
   readonly kills: boolean;
+  /** Negative control: with every kill, the server's sessions and events are erased from its disk. */
+  readonly forgets: boolean;
+  /** Whether the run is over with the first promise that is broken. */
+  readonly stopsEarly: boolean;
   /** Shows the server's log. */
   readonly log: boolean;
 }

@@ -31,6 +31,8 @@ const backgroundApps = 4;
 const seatsEach = 2;
 const pressesPerSecond = 1;
 const sdkPackage = "com.example.chaos.sdk";
+/** The server asks for a confirmation every 250 ms; the rest is what a busy machine may take for it. */
+const duplicateMs = 2_500;
 /** What was confirmed so long ago is committed. */
 const commitMs = 500;
 /** How long a server may take after the death of its store until it commits again what came meanwhile. */
@@ -84,11 +86,11 @@ class ChaosRun {
     this.#random = randomOf(options.seed);
     this.#limits = hurriedLimits(options.speed);
     const { appGraceMs, sessionGraceMs } = this.#limits;
-    this.#rules = { duplicateMs: 1_250, settledMs: 2_000, appGraceMs, sessionGraceMs };
+    this.#rules = { duplicateMs, settledMs: 2_000, appGraceMs, sessionGraceMs };
   }
 
   async perform(): Promise<ChaosResult> {
-    const { minutes, users, speed, kills } = this.#options;
+    const { minutes, users, speed, kills, forgets } = this.#options;
     const server = await this.#startServer();
     await this.#makeApps(server);
     await this.#makeUsers(server);
@@ -102,6 +104,7 @@ class ChaosRun {
     });
     const director = new FaultDirector({
       plan,
+      forgets,
       server,
       users: this.#users,
       apps: this.#apps,
@@ -118,6 +121,7 @@ class ChaosRun {
       judge: this.#judge,
       director,
       limits: this.#limits,
+      now: () => performance.now(),
       appIsUp: (packageName) => this.#apps.find((app) => app.packageName === packageName)?.isUp ?? true,
     });
     this.#ticker = setInterval(() => this.#tick(), 250);
@@ -129,7 +133,9 @@ class ChaosRun {
     server.onCrash = (exitCode) => this.#judge.report(`the server has ended by itself with ${exitCode}`);
     this.#poller = this.#poll(server);
     director.start();
-    await this.#pause(minutes * 60_000);
+    const endMs = performance.now() + minutes * 60_000;
+    while (performance.now() < endMs && !this.#isEnough) await this.#pause(100);
+    if (this.#isEnough) return { judge: this.#judge, figures: this.#figures() };
     this.#say("the faults are over");
     await director.calm();
     await this.#everybodyIsThere("after the faults", 30_000 + this.#limits.parkedMs);
@@ -141,11 +147,17 @@ class ChaosRun {
     this.#over = true;
     clearInterval(this.#ticker);
     await this.#poller;
+    await this.#director?.calm();
     for (const user of this.#users) user.close();
     for (const app of this.#apps) app.close();
     await this.#sdkSeats?.close();
     for (const lane of this.#lanes) lane.close();
     await this.#server?.close();
+  }
+
+  /** Whether what was to be found out is found out. */
+  get #isEnough(): boolean {
+    return this.#options.stopsEarly && this.#judge.count > 0;
   }
 
   async #startServer(): Promise<ChaosServer> {
@@ -365,6 +377,9 @@ class ChaosRun {
       "of those confirmed": sum(({ confirmed }) => confirmed),
       arrived: sum(({ arrived }) => arrived),
       duplicates: sum(({ duplicates }) => duplicates),
+      "oldest of them, ms before a loss": Math.max(
+        ...ledgers.map(({ oldestDuplicateMs }) => oldestDuplicateMs),
+      ),
       ...Object.fromEntries(
         pardons.map((pardon) => [`missing: ${pardon}`, sum(({ pardoned }) => pardoned[pardon])]),
       ),

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -120,6 +121,14 @@ export class ChaosServer {
   /** Ends the process as a crash of the machine's memory would: nothing in it hears of it. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** Erases what the dead server has kept in case of its end. */
+  forget(): void {
+    const database = new Database(join(this.#dataDir, "browline.db"));
+    database.run("DELETE FROM event");
+    database.run("DELETE FROM session");
+    database.close();
   }
 
   /** Ends it as a deployment would. @returns milliseconds until it was gone. */

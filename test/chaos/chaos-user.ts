@@ -56,13 +56,17 @@ export class ChaosUser {
   #pinger: ReturnType<typeof setInterval> | undefined;
   #insister: ReturnType<typeof setInterval> | undefined;
   #pinging = false;
+  #saidOn = false;
   /** When the glasses were last acknowledged; undefined while they are not connected. */
   connectedMs: number | undefined;
   /** When they were lost before that. */
   lostMs = performance.now();
   /** For how long they had been away before that, in milliseconds. */
   lastAwayMs = 0;
+  /** When the server last changed its mind about the microphone, on this connection. */
   microphoneMs = performance.now();
+  /** How often they have dialled: each may have reached the server, whatever the glasses have heard of it. */
+  dials = 0;
 
   constructor(parts: ChaosUserParts) {
     const { userId, token, url, lane, seats, journal, speaks } = parts;
@@ -80,8 +84,12 @@ export class ChaosUser {
         onAck: ({ userSession }) => this.#acknowledged(userSession?.appSubscriptions ?? {}),
         onAppState: ({ userSession }) => this.#heardOfApps(userSession.appSubscriptions),
         onMicrophone: (on) => {
-          this.microphoneMs = performance.now();
-          journal.note(`microphone ${on ? "on" : "off"}`);
+          // It is said again and again while it stays on.
+          if (on !== this.#saidOn) {
+            this.microphoneMs = performance.now();
+            journal.note(`microphone ${on ? "on" : "off"}`);
+          }
+          this.#saidOn = on;
           parts.onMicrophone(this, on);
         },
         onMessage: (message) => {
@@ -137,6 +145,7 @@ export class ChaosUser {
   dial(): void {
     if (this.#closed) return;
     clearTimeout(this.#redial);
+    this.dials++;
     const patience = setTimeout(() => this.#glasses.drop(), this.#patienceMs);
     this.#glasses
       .connect()
@@ -160,6 +169,7 @@ export class ChaosUser {
       const owed = seat.wanted && this.knows(seat) && now - seat.changedMs > leastPatienceMs;
       seat.ledger.sent(press, now, owed);
     }
+    this.journal.note(`press ${press}`);
     this.#glasses.pressButton("short", String(press));
   }
 
@@ -254,6 +264,7 @@ export class ChaosUser {
     this.#newEpoch();
     if (this.connectedMs !== undefined) {
       this.connectedMs = undefined;
+      this.#saidOn = false;
       this.lostMs = performance.now();
       this.journal.note(`glasses lost with ${code} ${reason}`);
       this.troubled();
@@ -300,6 +311,7 @@ export class ChaosUser {
     for (let press = this.#confirmed + 1; press <= upTo; press++) {
       for (const { ledger } of this.seats) ledger.confirmed(press, now);
     }
+    if (upTo > this.#confirmed) this.journal.note(`pong for all up to press ${upTo}`);
     this.#confirmed = Math.max(this.#confirmed, upTo);
   }
 

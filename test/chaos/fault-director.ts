@@ -7,6 +7,8 @@ import type { SdkLikeApp } from "./sdk-like-app.ts";
 
 export interface FaultDirectorParts {
   readonly plan: readonly PlannedFault[];
+  /** Whether the server loses its memory with its process. */
+  readonly forgets: boolean;
   readonly server: ChaosServer;
   readonly users: readonly ChaosUser[];
   readonly apps: readonly SdkLikeApp[];
@@ -204,7 +206,10 @@ export class FaultDirector {
     this.#note(how === "kill" ? "the server is killed" : "the server is told to end");
     onServerDown(how, performance.now() - this.#storeDiedMs);
     this.#restart = (how === "kill" ? server.kill() : server.drain())
-      .then(() => server.start())
+      .then(() => {
+        if (this.#parts.forgets) server.forget();
+        return server.start();
+      })
       .then((startedInMs) => {
         this.#note("the server listens again");
         this.#isRestarting = false;

@@ -10,7 +10,7 @@ export interface Violation {
 }
 
 const mostViolations = 50;
-const eventsEach = 80;
+const eventsEach = 150;
 
 /** Keeps what has gone wrong, with what had happened before. */
 export class Judge {

@@ -33,6 +33,8 @@ export interface LedgerCounts {
   confirmed: number;
   arrived: number;
   duplicates: number;
+  /** How long before a loss what came again after it had come, at most, in milliseconds; 0 where pongs are swallowed. */
+  oldestDuplicateMs: number;
   readonly pardoned: Record<Pardon, number>;
 }
 
@@ -48,6 +50,7 @@ export class PressLedger {
     confirmed: 0,
     arrived: 0,
     duplicates: 0,
+    oldestDuplicateMs: 0,
     pardoned: {
       "lost, and told": 0,
       "app away too long": 0,
@@ -56,6 +59,8 @@ export class PressLedger {
       uncommitted: 0,
     },
   };
+  /** A press is missing for a good reason. */
+  onPardon: (press: number, pardon: Pardon) => void = () => {};
   readonly #rules: LedgerRules;
   readonly #onProblem: (problem: string) => void;
   readonly #presses = new Map<number, Press>();
@@ -193,6 +198,7 @@ export class PressLedger {
     const pardon = this.#pardon(entry, atMs);
     if (pardon !== undefined) {
       this.counts.pardoned[pardon]++;
+      this.onPardon(press, pardon);
       return;
     }
     this.#lost++;
@@ -214,9 +220,10 @@ export class PressLedger {
 
   #judgeDuplicate(press: number, firstMs: number): void {
     this.counts.duplicates++;
-    const { duplicateMs } = this.#rules;
-    if (this.#unacknowledged || firstMs >= this.#duplicatesSinceMs - duplicateMs) return;
+    if (this.#unacknowledged) return;
     const earlyMs = Math.round(this.#duplicatesSinceMs - firstMs);
+    this.counts.oldestDuplicateMs = Math.max(this.counts.oldestDuplicateMs, earlyMs);
+    if (earlyMs <= this.#rules.duplicateMs) return;
     this.#onProblem(`press ${press} came again, though it had come ${earlyMs} ms before the app was lost`);
   }
 }

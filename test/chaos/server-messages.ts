@@ -12,8 +12,17 @@ export type ServerOrder =
 export type ServerReport =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "failed"; readonly message: string }
-  /** How much later than due the main loop's turns came, in milliseconds. */
-  | { readonly kind: "lag"; readonly p50: number; readonly p99: number; readonly max: number };
+  /**
+   * How much later than due the main loop's turns came, and what it has worked meanwhile, in milliseconds: on a machine
+   * that is busy with other things only the latter says much.
+   */
+  | {
+      readonly kind: "lag";
+      readonly p50: number;
+      readonly p99: number;
+      readonly max: number;
+      readonly workedMs: number;
+    };
 
 /** What it is started with, as JSON in the variable `CHAOS_SERVER`. */
 export interface ServerSettings {

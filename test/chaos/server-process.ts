@@ -38,9 +38,10 @@ try {
   process.on("message", (order: ServerOrder) => {
     if (order.kind === "killWorker") killWorker(server, order.worker);
     else {
-      const lag = Durations.from(probe.end().lag);
+      const { lag: buckets, mainCpuMs } = probe.end();
+      const lag = Durations.from(buckets);
       const atMs = (share: number) => (lag.percentileUs(share) ?? 0) / 1_000;
-      say({ kind: "lag", p50: atMs(0.5), p99: atMs(0.99), max: atMs(1) });
+      say({ kind: "lag", p50: atMs(0.5), p99: atMs(0.99), max: atMs(1), workedMs: mainCpuMs });
       probe.begin();
     }
   });

@@ -29,6 +29,8 @@ export interface StormRound {
   readonly missing: number;
   /** How late the main loop was, from its first turn until everybody was back. */
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Processor time of the main thread meanwhile. */
+  readonly workedMs: number;
   /** Reads from the database, those of the start included, for each socket that came back. */
   readonly readsPerReconnect: number;
   /** Webhooks that the server sent. */
@@ -147,7 +149,7 @@ async function performRound(server: ChaosServer, users: readonly ChaosUser[]): P
     return glassesBackMs.size === users.length && appsBackMs.size === seats.length;
   };
   await until("everybody to be back", look, returnMs).catch(() => {});
-  const { p50, p99, max } = await server.lag();
+  const { p50, p99, max, workedMs } = await server.lag();
   const samples = await server.metrics();
   await pause(3_000);
   for (const user of users) user.press();
@@ -163,6 +165,7 @@ async function performRound(server: ChaosServer, users: readonly ChaosUser[]): P
     appsMs: share(seats.length, [...appsBackMs.values()]),
     missing: seats.length - appsBackMs.size,
     lag: { p50, p99, max },
+    workedMs,
     readsPerReconnect: sumOf(samples, "browline_store_reads_total") / (users.length + seats.length),
     webhooks: sumOf(samples, "browline_webhooks_total", { kind: "start" }),
     lost,

@@ -5,14 +5,33 @@ import type { ChaosUser } from "./chaos-user.ts";
 import type { FaultDirector } from "./fault-director.ts";
 import type { Judge } from "./judge.ts";
 
+/** What is watched of a user. */
+export type WatchedUser = Pick<
+  ChaosUser,
+  | "userId"
+  | "journal"
+  | "seats"
+  | "lane"
+  | "toldOf"
+  | "connectedMs"
+  | "lostMs"
+  | "lastAwayMs"
+  | "dials"
+  | "microphoneOn"
+  | "microphoneMs"
+  | "speaks"
+>;
+
 export interface WatchParts {
-  readonly server: ChaosServer;
-  readonly users: readonly ChaosUser[];
+  readonly server: Pick<ChaosServer, "isUp">;
+  readonly users: readonly WatchedUser[];
   readonly judge: Judge;
-  readonly director: FaultDirector;
+  readonly director: Pick<FaultDirector, "isTroubled">;
   /** The server's own, with its speed taken into account. */
   readonly limits: Limits;
   readonly appIsUp: (packageName: string) => boolean;
+  /** In milliseconds, of the clock of all that is watched. */
+  readonly now: () => number;
 }
 
 /** What a busy machine may take for anything, in milliseconds. */
@@ -27,18 +46,19 @@ export class Watch {
   /** What goes on, by a name that changes with every new beginning of it, and since when it has. */
   readonly #since = new Map<string, number>();
   readonly #sound = new WeakMap<AppSeat, { bytes: number; atMs: number }>();
-  #troubledMs = performance.now();
+  #troubledMs: number;
   #wasUp = true;
   /** Processes of the server so far: a start of an app that was under way begins anew in the next. */
   #starts = 0;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    this.#troubledMs = parts.now();
   }
 
   /** The server was not quite itself just now. */
   serverTroubled(): void {
-    this.#troubledMs = performance.now();
+    this.#troubledMs = this.#parts.now();
   }
 
   /** To be called twice a second. */
@@ -54,9 +74,9 @@ export class Watch {
   }
 
   /** An order about the microphone has come. */
-  microphone(user: ChaosUser, on: boolean): void {
+  microphone(user: WatchedUser, on: boolean): void {
     if (on) return;
-    const now = performance.now();
+    const now = this.#parts.now();
     for (const seat of user.seats) {
       const told = user.toldOf(seat);
       const wasHeard = told?.streams.some((stream) => heardStreams.test(stream)) === true;
@@ -71,9 +91,9 @@ export class Watch {
   }
 
   /** The server has forgotten an app, or what it listens to. */
-  forgotten(user: ChaosUser, seat: AppSeat, sinceMs: number): void {
+  forgotten(user: WatchedUser, seat: AppSeat, sinceMs: number): void {
     const { sessionGraceMs, appGraceMs } = this.#parts.limits;
-    const now = performance.now();
+    const now = this.#parts.now();
     if (!seat.wanted || now - seat.changedMs < slackMs) return;
     // What was said only just before the loss may not have been kept.
     if (user.lostMs - sinceMs < 1_000) return;
@@ -82,7 +102,7 @@ export class Watch {
   }
 
   /** An app's socket was closed from outside. */
-  appClosed(user: ChaosUser, seat: AppSeat, code: number): void {
+  appClosed(user: WatchedUser, seat: AppSeat, code: number): void {
     if (meantCloses.has(code) || !this.#serverCalm || !this.#appReachable(seat)) return;
     this.#report(user, `the healthy socket of ${seat.packageName} was closed with ${code}`);
   }
@@ -90,7 +110,7 @@ export class Watch {
   /** To be called with what the admin API says of all sessions. */
   sessions(sessions: readonly AdminSession[]): void {
     const { limits, users } = this.#parts;
-    const now = performance.now();
+    const now = this.#parts.now();
     const seen = new Set<string>();
     const lasting = (name: string, mostMs: number): boolean => {
       seen.add(name);
@@ -116,7 +136,7 @@ export class Watch {
         continue;
       }
       const mostMs = sessionMs[session.state];
-      const name = `${session.userId} ${session.state} ${user.connectedMs} ${user.lostMs}`;
+      const name = `${session.userId} ${session.state} ${user.dials}`;
       if (mostMs !== undefined && lasting(name, mostMs)) {
         this.#report(user, `the session is ${session.state} for longer than its timer`);
       }
@@ -138,13 +158,13 @@ export class Watch {
   }
 
   get #serverCalm(): boolean {
-    return performance.now() - this.#troubledMs > 2 * slackMs;
+    return this.#parts.now() - this.#troubledMs > 2 * slackMs;
   }
 
   /** Whether what the server sends to the glasses has had time to arrive. */
-  #reaches(user: ChaosUser): boolean {
+  #reaches(user: WatchedUser): boolean {
     const { connectedMs, lane } = user;
-    if (connectedMs === undefined || performance.now() - connectedMs < slackMs) return false;
+    if (connectedMs === undefined || this.#parts.now() - connectedMs < slackMs) return false;
     return this.#serverCalm && (lane === undefined || !this.#parts.director.isTroubled(lane, slackMs));
   }
 
@@ -155,7 +175,7 @@ export class Watch {
 
   /** Whether the server has had time to hear what an app listens to. */
   #knowsOf(seat: AppSeat): boolean {
-    const now = performance.now();
+    const now = this.#parts.now();
     const { emptySubscriptionMs } = this.#parts.limits;
     if (now - seat.changedMs < emptySubscriptionMs + slackMs) return false;
     if (!seat.wanted) return true;
@@ -167,8 +187,8 @@ export class Watch {
   }
 
   /** Nobody listens, and the microphone is on. */
-  #checkGhost(user: ChaosUser): void {
-    const now = performance.now();
+  #checkGhost(user: WatchedUser): void {
+    const now = this.#parts.now();
     const { microphoneHoldMs } = this.#parts.limits;
     if (!user.microphoneOn || !this.#reaches(user) || now - user.microphoneMs < microphoneHoldMs + slackMs)
       return;
@@ -177,8 +197,8 @@ export class Watch {
   }
 
   /** Somebody listens, and the microphone is off or its sound does not arrive. */
-  #checkDeafness(user: ChaosUser): void {
-    const now = performance.now();
+  #checkDeafness(user: WatchedUser): void {
+    const now = this.#parts.now();
     for (const seat of user.seats) {
       if (!seat.hears || !this.#reaches(user) || !this.#knowsOf(seat)) {
         this.#sound.delete(seat);
@@ -200,7 +220,7 @@ export class Watch {
     }
   }
 
-  #report(user: ChaosUser, what: string): void {
+  #report(user: WatchedUser, what: string): void {
     this.#parts.judge.report(what, user.userId, user.journal);
   }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ContinuityApps, type Listener, listeners, ofEach, packageOf } from "../support/continuity-apps.ts";
-import { ContinuityStage, pause } from "../support/continuity-stage.ts";
+import { ContinuityStage } from "../support/continuity-stage.ts";
 import { caption, crash } from "../support/crash.ts";
 import { drain } from "../support/drain.ts";
 import { loseNetwork } from "../support/network-loss.ts";
@@ -50,7 +50,7 @@ describe("nothing is lost", () => {
 
     test("without replay the same presses are lost", async () => {
       const random = seededRandom("network loss without replay");
-      const fault = "./faults/forgets-at-loss.ts";
+      const fault = "forgets-at-loss";
       const { verdicts } = await loseNetwork(apps, random, { cuts: 2, aliveMs: 300, fault });
       expect(mostLost(verdicts)).toBeGreaterThan(0);
     });
@@ -82,22 +82,21 @@ describe("nothing is lost", () => {
 
     test("without that, the utterance and presses are lost", async () => {
       const random = seededRandom("drain without waiting");
-      const report = await drain(apps, random, { speech, fault: "./faults/ends-in-mid-word.ts" });
+      const report = await drain(apps, random, { speech, fault: "ends-in-mid-word" });
       say(report);
       expect(report.finals.counting).toEqual([]);
       expect(mostLost(report.verdicts)).toBeGreaterThan(0);
     }, 120_000);
 
     test("a second signal ends a server at once that does not come to its end", async () => {
-      const stage = await ContinuityStage.open(apps, { fault: "./faults/never-ends.ts" });
+      const stage = await ContinuityStage.open(apps, { fault: "never-ends" });
       try {
         const startedMs = performance.now();
-        while (stage.server.running) {
-          stage.server.signal("SIGTERM");
-          await pause(50);
-        }
-        expect(await stage.server.exited).toBe(1);
-        expect(await stage.server.errors).toContain("second signal");
+        const signals = setInterval(() => stage.server.signal("SIGTERM"), 50);
+        const { code, errors } = await stage.server.ended;
+        clearInterval(signals);
+        expect(code).toBe(1);
+        expect(errors).toContain("second signal");
         expect(performance.now() - startedMs).toBeLessThan(5_000);
       } finally {
         await stage.close();
@@ -138,7 +137,7 @@ describe("nothing is lost", () => {
 
     test("without commits presses are lost that had reached another app already", async () => {
       const random = seededRandom("crash without commits");
-      const fault = "./faults/commits-no-events.ts";
+      const fault = "commits-no-events";
       const report = await crash(apps, random, { kills: 1, aliveMs: 300, lastAwayMs: 0, fault });
       say(report);
       expect(mostLost(report.verdicts)).toBeGreaterThan(0);

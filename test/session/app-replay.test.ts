@@ -91,10 +91,9 @@ test("what an app has not confirmed when it is lost once more, it gets on its ne
   expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(confirmed).buttonId });
 });
 
-/** What an app that keeps count has got on a socket: what the acknowledgement says, then the number of each message. */
-function lastSeqOf({ sent, numbers }: FakeApp): number {
-  const [ack] = sent;
-  return numbers.slice(1).at(-1) ?? (ack?.type === "tpa_connection_ack" ? ack.resume.seq : 0);
+/** The number behind which a socket goes on, as its acknowledgement says. */
+function resumeOf({ sent: [ack] }: FakeApp): number {
+  return ack?.type === "tpa_connection_ack" ? ack.resume.seq : Number.NaN;
 }
 
 test("an app that keeps count misses nothing when it loses its socket between acknowledgement and replay", async () => {
@@ -111,12 +110,34 @@ test("an app that keeps count misses nothing when it loses its socket between ac
   const accepted = session.apps.accept(captions, apiKey, world.nonce, cut, before);
   expect(ids(cut)).toEqual(["2"]);
   // Nothing but the acknowledgement has come before the next loss.
-  cut.sent.splice(1);
-  cut.numbers.splice(1);
   session.apps.closed(captions, "generation" in accepted ? accepted.generation : 0);
   const back = new FakeApp();
-  session.apps.accept(captions, apiKey, world.nonce, back, lastSeqOf(cut));
+  session.apps.accept(captions, apiKey, world.nonce, back, resumeOf(cut));
   expect(ids(back)).toEqual(["2"]);
+});
+
+test("the receipt for an acknowledgement stands for nothing that was sent again behind it", async () => {
+  const world = new FakeWorld({}, { outboxEvents: 2 });
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  session.apps.closed(captions, former.generation);
+  const press = (buttonId: string) =>
+    session.receiveGlasses(generation, { type: "button_press", buttonId, pressType: "short" });
+  for (const buttonId of ["1", "2", "3"]) press(buttonId);
+
+  const cut = new FakeApp();
+  const before = former.numbers.at(-1);
+  const accepted = session.apps.accept(captions, apiKey, world.nonce, cut, before);
+  const own = "generation" in accepted ? accepted.generation : 0;
+  expect(cut.sent[0]).toMatchObject({ resume: { lost: 1 } });
+  expect(cut.events.length).toBe(2);
+  // The app has been asked behind the acknowledgement, and its answer comes when more has been sent.
+  session.apps.confirmed(captions, own, cut.receipts[0] ?? 0);
+  session.apps.closed(captions, own);
+  const back = new FakeApp();
+  session.apps.accept(captions, apiKey, world.nonce, back, resumeOf(cut));
+  expect(back.events.length).toBe(2);
+  expect(back.sent[0]).toMatchObject({ resume: { lost: 0 } });
 });
 
 test("on one socket of an app that keeps count, numbers only rise, also while it is sent much again", async () => {
@@ -135,4 +156,34 @@ test("on one socket of an app that keeps count, numbers only rise, also while it
   expect(app.sent.at(-1)?.type).toBe("tpa_connection_error");
   const [, ...numbers] = app.numbers;
   expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+});
+
+/** An app that is away and has missed a press, a webhook to it under way, and its own dial that comes in just then. */
+async function backWhileSummoned() {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  const { nonce } = world;
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  await world.clock.advanceAsync(world.limits.appNudgeMs);
+  expect(world.nonce).not.toBe(nonce);
+  const own = world.connectApp(session, captions, nonce);
+  world.subscribe(session, own, captions, "button_press");
+  return { world, session, own };
+}
+
+test("what an app has missed waits for the socket that a webhook asks for: the SDK leaves the other one at once", async () => {
+  const { world, session, own } = await backWhileSummoned();
+  expect(own.events).toEqual([]);
+  const asked = world.connectApp(session);
+  world.subscribe(session, asked, captions, "button_press");
+  expect(asked.events).toHaveLength(1);
+  expect(own.events).toEqual([]);
+});
+
+test("it does not wait for long, should the webhook come to nothing", async () => {
+  const { world, own } = await backWhileSummoned();
+  await world.clock.advanceAsync(world.limits.provisionalMs);
+  expect(own.events).toHaveLength(1);
 });

@@ -101,7 +101,7 @@ test("drops the newest-wins class first when full, then the oldest that must arr
   add("up", "newest", "head");
   for (let i = 1; i <= 4; i++) add(`press ${i}`, "must");
   expect(outbox.lost).toBe(1);
-  expect(add("press 5", "must").dropped).toBe(1);
+  expect(add("press 5", "must").dropped.count).toBe(1);
   expect(outbox.lost).toBe(2);
   expect(texts()).toEqual(["press 2", "press 3", "press 4", "press 5"]);
 });
@@ -111,7 +111,7 @@ test("counts what made room after it was sent only if it has not arrived", () =>
   const missed = outboxOf();
   for (const { add, send } of [arrived, missed]) {
     for (let i = 1; i <= 6; i++) {
-      expect(add(`press ${i}`, "must").dropped).toBe(0);
+      expect(add(`press ${i}`, "must").dropped.count).toBe(0);
       send();
     }
   }

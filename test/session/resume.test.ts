@@ -166,3 +166,22 @@ test("what was committed while the app was away arrives after a restart as well,
   );
   expect(next.journal.eventsOf(userId)).toEqual([]);
 });
+
+test("what had no room is told after a restart as often as it was lost, and is not kept any longer", async () => {
+  const { world, session, generation, app } = await running("button_press");
+  session.apps.closed(captions, app.generation);
+  const { outboxEvents } = world.limits;
+  for (let n = 0; n < outboxEvents + 88; n++) session.receiveGlasses(generation, press(String(n)));
+  expect(world.journal.eventsOf(userId).length).toBe(outboxEvents);
+
+  const next = await killAndRestart(world, 500);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(back.sent[0]).toMatchObject({ resume: { lost: 88 } });
+  next.subscribe(resumed, back, captions, "button_press");
+  await next.clock.advanceAsync(world.limits.receiptMs);
+  expect(back.events.map(({ data }) => data)).toMatchObject(
+    Array.from({ length: outboxEvents }, (_, n) => press(String(n + 88))),
+  );
+});

@@ -1,7 +1,7 @@
-import { sha256Hex } from "../../src/kernel/identity.ts";
-import type { AppRecord } from "../../src/store/store.ts";
 import type { ToApp } from "../../src/wire/apps.ts";
+import { withAppDatabase } from "../../tools/app-database.ts";
 import { type SdkApp, type SdkReport, type SdkRuntime, startSdkApp } from "./sdk-app.ts";
+import { registerApp } from "./server-process.ts";
 import { WireApp } from "./wire-app.ts";
 
 /** The unmodified SDK on each of its runtimes, and a client of our own that keeps count. */
@@ -51,17 +51,18 @@ export class ContinuityApps {
     return app;
   }
 
-  /** As they are registered. */
-  get records(): AppRecord[] {
-    return listeners.map((listener) => ({
-      packageName: packageOf(listener),
-      name: listener,
-      publicUrl: listener === "counting" ? this.counting.url : this.sdk(listener).url,
-      // What an app in the background shows gives way after a while.
-      type: listener === "bun" ? "standard" : "background",
-      apiKeyHash: sha256Hex(apiKey),
-      permissions: ["ALL"],
-    }));
+  /** Registers them in a data folder. */
+  register(dataDir: string): void {
+    for (const listener of listeners) {
+      const { url } = listener === "counting" ? this.counting : this.sdk(listener);
+      registerApp(dataDir, packageOf(listener), url, apiKey);
+    }
+    // What an app in the background shows gives way after a while.
+    withAppDatabase(dataDir, (database) => {
+      for (const app of database.apps()) {
+        if (app.packageName === packageOf("bun")) database.saveApp({ ...app, type: "standard" });
+      }
+    });
   }
 
   /** What the app on a runtime has reported of a user, oldest first. */

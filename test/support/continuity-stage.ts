@@ -2,10 +2,8 @@ import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mintCoreToken } from "../../src/gateway/core-token.ts";
 import { freePort } from "../../src/simulator/app-process.ts";
 import { SimulatedGlasses } from "../../src/simulator/simulated-glasses.ts";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
 import type { Resume } from "../../src/wire/apps.ts";
 import type { SessionSnapshot, ToGlasses } from "../../src/wire/glasses.ts";
 import {
@@ -16,19 +14,20 @@ import {
   packageOf,
   sdkRuntimes,
 } from "./continuity-apps.ts";
-import { KillableServer } from "./killable-server.ts";
 import { passedPresses } from "./passed-presses.ts";
+import { ServerProcess, userToken } from "./server-process.ts";
 import { SocketCutter } from "./socket-cutter.ts";
 import { until } from "./until.ts";
 
-const tokenSecret = "secret of the tests, long enough";
 const pressEveryMs = 20;
 /** What may take long on a machine that is busy with other tests. */
 export const patienceMs = 30_000;
 
+export type Fault = "commits-no-events" | "ends-in-mid-word" | "forgets-at-loss" | "never-ends";
+
 export interface ContinuityOptions {
-  /** A file in `test/support` that breaks the server. */
-  readonly fault?: string;
+  /** How the server is broken: a file in `faults`, which it loads first. */
+  readonly fault?: Fault;
   readonly recogniser?: "auto" | "off";
 }
 
@@ -56,7 +55,7 @@ export class ContinuityStage {
   messages: ToGlasses[] = [];
   /** Codes with which glasses' sockets were closed. */
   readonly closeCodes: number[] = [];
-  server: KillableServer;
+  server: ServerProcess;
   #snapshot: SessionSnapshot | undefined;
   #port: number;
   #options: ContinuityOptions;
@@ -71,7 +70,7 @@ export class ContinuityStage {
       readonly cutter: SocketCutter;
       readonly dataDir: string;
       readonly port: number;
-      readonly server: KillableServer;
+      readonly server: ServerProcess;
       readonly options: ContinuityOptions;
     },
   ) {
@@ -99,13 +98,11 @@ export class ContinuityStage {
 
   static async open(apps: ContinuityApps, options: ContinuityOptions = {}): Promise<ContinuityStage> {
     const dataDir = mkdtempSync(join(tmpdir(), "browline-continuity-"));
-    const database = new SqliteDatabase(join(dataDir, "browline.db"));
-    for (const record of apps.records) database.saveApp(record);
-    database.close();
+    apps.register(dataDir);
     const port = await freePort();
     const cutter = await SocketCutter.open(port);
     const email = `ann-marie.${++stages}@ex-ample.com`;
-    const token = await mintCoreToken(tokenSecret, email);
+    const token = await userToken(email);
     const server = await ContinuityStage.#start(dataDir, port, cutter, options);
     return new ContinuityStage(apps, { email, token, cutter, dataDir, port, server, options });
   }
@@ -115,16 +112,14 @@ export class ContinuityStage {
     port: number,
     cutter: SocketCutter,
     { fault, recogniser = "off" }: ContinuityOptions,
-  ): Promise<KillableServer> {
-    return KillableServer.start({
-      port,
-      dataDir,
-      ...(fault !== undefined && { fault }),
-      settings: {
-        BROWLINE_PUBLIC_URL: cutter.url,
-        BROWLINE_TOKEN_SECRET: tokenSecret,
-        BROWLINE_RECOGNISER: recogniser,
-      },
+  ): Promise<ServerProcess> {
+    return ServerProcess.start(dataDir, {
+      BROWLINE_PORT: String(port),
+      BROWLINE_PUBLIC_URL: cutter.url,
+      BROWLINE_RECOGNISER: recogniser,
+      ...(fault !== undefined && {
+        BUN_OPTIONS: `--preload ${new URL(`./faults/${fault}.ts`, import.meta.url).pathname}`,
+      }),
     });
   }
 
@@ -172,10 +167,22 @@ export class ContinuityStage {
     return Math.max(0, ...kept, ...out);
   }
 
+  /** What `/health` answers with; undefined: nothing. */
+  async health(): Promise<number | undefined> {
+    try {
+      const response = await fetch(`${this.server.url}/health`);
+      await response.body?.cancel();
+      return response.status;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Resolves when the server recognises speech and wants to hear it. */
   async speechReady(): Promise<void> {
-    const available = async () => (await this.server.health()).speech === true && this.glasses.microphoneOn;
-    await until("the recogniser", available, patienceMs);
+    const ready = ({ msg }: { readonly msg: string }) => msg === "speech is ready";
+    await this.server.log.until(ready, patienceMs);
+    await this.glasses.until(() => this.glasses.microphoneOn, "the microphone", patienceMs);
   }
 
   /** From now on the button is pressed 50 times a second, while the glasses are connected. */

@@ -1,5 +1,5 @@
 import { type ContinuityApps, type Listener, ofEach, packageOf, sdkRuntimes } from "./continuity-apps.ts";
-import { ContinuityStage, patienceMs, pause } from "./continuity-stage.ts";
+import { ContinuityStage, type Fault, patienceMs, pause } from "./continuity-stage.ts";
 import { jpeg } from "./jpeg.ts";
 import { passedPresses } from "./passed-presses.ts";
 import { judgePresses, type PressVerdict } from "./press-verdict.ts";
@@ -14,7 +14,7 @@ export interface CrashOptions {
   readonly lastAwayMs: number;
   /** What somebody says when the server is killed for the first time; undefined: nobody speaks. */
   readonly speech?: Int16Array;
-  readonly fault?: string;
+  readonly fault?: Fault;
 }
 
 export interface CrashReport {

@@ -1,6 +1,6 @@
 import type { TranscriptionData } from "../../src/wire/apps.ts";
 import { type ContinuityApps, type Listener, ofEach, sdkRuntimes } from "./continuity-apps.ts";
-import { ContinuityStage, patienceMs, pause } from "./continuity-stage.ts";
+import { ContinuityStage, type Fault, patienceMs, pause } from "./continuity-stage.ts";
 import { judgePresses, type PressVerdict } from "./press-verdict.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { until } from "./until.ts";
@@ -8,7 +8,7 @@ import { until } from "./until.ts";
 export interface DrainOptions {
   /** What is being said when the server is told to end. */
   readonly speech: Int16Array;
-  readonly fault?: string;
+  readonly fault?: Fault;
 }
 
 export interface DrainReport {
@@ -58,13 +58,18 @@ export async function drain(
     stage.server.signal("SIGTERM");
     const health: number[] = [];
     let before: number | undefined;
-    while (stage.server.running) {
-      const { status } = await stage.server.health();
-      if (status !== 0) health.push(status);
+    const ended = stage.server.ended;
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    while (!over) {
+      const status = await stage.health();
+      if (status !== undefined) health.push(status);
       if (!stage.glasses.connected) before ??= stage.pressed;
       await pause(2);
     }
-    const exitCode = await stage.server.exited;
+    const { code: exitCode } = await ended;
     const endMs = performance.now() - signalledMs;
     silence.abort();
     const highest = stage.highestKept;

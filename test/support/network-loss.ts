@@ -1,5 +1,5 @@
 import { type ContinuityApps, type Listener, listeners, ofEach, packageOf } from "./continuity-apps.ts";
-import { ContinuityStage, patienceMs, pause } from "./continuity-stage.ts";
+import { ContinuityStage, type Fault, patienceMs, pause } from "./continuity-stage.ts";
 import { passedPresses } from "./passed-presses.ts";
 import { judgePresses, type PressVerdict } from "./press-verdict.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -10,7 +10,7 @@ export interface NetworkLossOptions {
   readonly cuts: number;
   /** How long each connection lives at most, from its return to the next cut. */
   readonly aliveMs: number;
-  readonly fault?: string;
+  readonly fault?: Fault;
 }
 
 export interface NetworkLossReport {

@@ -98,8 +98,8 @@ class LifeRules {
   readonly #newestText = new Map<string, number>();
   readonly #wanted = new Map<View, { readonly key: string; readonly sinceMs: number }>();
   readonly #sentAtMs = new Map<View, number>();
-  /** Sounds and questions for the place that have been answered. */
-  readonly #answered = new Set<string>();
+  /** Sounds and questions for the place that have been answered, with the number of the answer. */
+  readonly #answered = new Map<string, number>();
   #shownAtMs = Number.NEGATIVE_INFINITY;
   /** Since when somebody, or nobody, has wanted the microphone. */
   #wantedSinceMs: number | undefined;
@@ -129,15 +129,16 @@ class LifeRules {
 
   /** What an app socket was sent: the acknowledgement first, nothing after `app_stopped`, events in order, its user's own. */
   #checkAppSocket(log: AppSocketLog): void {
-    const { sent, closed } = log.app;
+    const { sent, numbers, closed } = log.app;
     for (; log.checked < sent.length; log.checked++) {
       const message = sent[log.checked];
-      if (message === undefined) return;
+      const seq = numbers[log.checked];
+      if (message === undefined || seq === undefined) return;
       if (log.checked === 0)
         must(message.type === "tpa_connection_ack", "an app is acknowledged before all else");
       must(!log.stopped, "nothing follows app_stopped");
       if (message.type === "app_stopped") log.stopped = true;
-      if (message.type === "audio_play_response") this.#checkAnswer(`sound ${message.requestId}`);
+      if (message.type === "audio_play_response") this.#checkAnswer(`sound ${message.requestId}`, seq);
       if (message.type !== "data_stream") continue;
       const data = message.data as {
         buttonId?: string;
@@ -146,7 +147,7 @@ class LifeRules {
         utteranceId?: string;
         correlationId?: string;
       };
-      if (data.correlationId !== undefined) this.#checkAnswer(`place ${data.correlationId}`);
+      if (data.correlationId !== undefined) this.#checkAnswer(`place ${data.correlationId}`, seq);
       const { permissions = [] } = this.#life.world.records.get(log.packageName) ?? {};
       must(data.text === undefined || permissions.length > 0, "nobody hears what he may not");
       const content = data.buttonId ?? data.text;
@@ -163,9 +164,10 @@ class LifeRules {
       must([1008, 4000, 4001].includes(closed.code), `no app socket is closed with ${closed.code}`);
   }
 
-  #checkAnswer(request: string): void {
-    must(!this.#answered.has(request), "a request has one answer");
-    this.#answered.add(request);
+  /** What was not confirmed comes once more over the next socket, under the same number. */
+  #checkAnswer(request: string, seq: number): void {
+    must((this.#answered.get(request) ?? seq) === seq, "a request has one answer");
+    this.#answered.set(request, seq);
     this.#checkOwn(request);
   }
 
