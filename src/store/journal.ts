@@ -267,10 +267,17 @@ export class StoreJournal implements Journal {
     );
   }
 
-  /** The sessions whose turn it is. One that cannot be read stays as it was last kept. */
+  /**
+   * The sessions whose turn it is, as many as can be read without holding up the main loop; the others are next. One that
+   * cannot be read stays as it was last kept.
+   */
   #readSessions(nowMs: number): JournalBatch["sessions"][number][] {
+    const { clock, limits } = this.#parts;
     const read: JournalBatch["sessions"][number][] = [];
+    // At the end nobody is held up, and there is no next turn.
+    const untilMs = this.#idle === undefined ? nowMs + limits.snapshotsMs : Number.POSITIVE_INFINITY;
     for (const [userId, changed] of this.#changed) {
+      if (read.length > 0 && clock.now() >= untilMs) break;
       if (changed.atMs > nowMs) continue;
       this.#changed.delete(userId);
       this.#readAtMs.set(userId, nowMs);
