@@ -278,6 +278,8 @@ export const limits = {
   commitRetryMs: 1_000,
   /** A session that changes all the time is kept this often. */
   snapshotEveryMs: 100,
+  /** For so long at a stretch sessions are read that are to be kept; the others have their turn with the next commit. */
+  snapshotsMs: 2,
   /** Events that wait to be committed; the oldest beyond are delivered without having been kept, and counted. */
   journalBytes: 16 * 1024 * 1024,
   /** How often the process notes that it lives: as much of a grace may be given twice after it was killed. */

@@ -74,6 +74,8 @@ interface Waiting {
 interface Changed {
   readonly read: () => string | undefined;
   readonly atMs: number;
+  /** Whether what is committed with it makes sense only together with it. */
+  readonly atOnce: boolean;
 }
 
 /**
@@ -152,7 +154,7 @@ export class StoreJournal implements Journal {
     const turnMs = (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs;
     const atMs = atOnce ? now : Math.max(now, turnMs);
     if ((this.#changed.get(userId)?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) return;
-    this.#changed.set(userId, { read, atMs });
+    this.#changed.set(userId, { read, atMs, atOnce });
     this.#schedule(atMs);
   }
 
@@ -269,11 +271,18 @@ export class StoreJournal implements Journal {
     );
   }
 
-  /** The sessions whose turn it is. One that cannot be read stays as it was last kept. */
+  /**
+   * The sessions whose turn it is, as many as can be read without holding up the main loop; the others are next. One that
+   * cannot be read stays as it was last kept.
+   */
   #readSessions(nowMs: number): JournalBatch["sessions"][number][] {
+    const { clock, limits } = this.#parts;
     const read: JournalBatch["sessions"][number][] = [];
+    // At the end nobody is held up, and there is no next turn.
+    const untilMs = this.#idle === undefined ? nowMs + limits.snapshotsMs : Number.POSITIVE_INFINITY;
     for (const [userId, changed] of this.#changed) {
-      if (changed.atMs > nowMs) continue;
+      const hasToWait = !changed.atOnce && read.length > 0 && clock.now() >= untilMs;
+      if (hasToWait || changed.atMs > nowMs) continue;
       this.#changed.delete(userId);
       this.#readAtMs.set(userId, nowMs);
       this.#containment.run("snapshot", () => {
@@ -313,7 +322,7 @@ export class StoreJournal implements Journal {
     this.#bytes = this.#events.reduce((sum, { event }) => sum + sizeOf(event), 0);
     for (const { userId, body } of batch.sessions) {
       if (!this.#sessions.has(userId) || this.#changed.has(userId)) continue;
-      this.#changed.set(userId, { read: () => body, atMs: this.#parts.clock.now() });
+      this.#changed.set(userId, { read: () => body, atMs: this.#parts.clock.now(), atOnce: false });
     }
     this.#shed();
   }

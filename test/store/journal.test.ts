@@ -118,6 +118,24 @@ describe("the journal", () => {
     expect(disk.batches.filter(({ sessions: read }) => read.length > 0).length).toBe(2);
   });
 
+  test("reads no more sessions at a stretch than the main loop can spare, each in its turn, but all at the end", async () => {
+    const { clock, disk, journal } = stage();
+    const users = Array.from({ length: 10 }, (_, n) => `${n}@example.com`);
+    const read = () => disk.batches.map(({ sessions }) => sessions.map((session) => session.userId));
+    // As long as a slow machine might take for it.
+    const slowly = () => {
+      clock.advance(1);
+      return "{}";
+    };
+    for (const user of users) journal.save(user, slowly);
+    await settle();
+    expect(read()).toEqual([users.slice(0, limits.snapshotsMs)]);
+    await clock.advanceAsync(limits.commitGroupMs);
+    expect(read()[1]).toEqual(users.slice(limits.snapshotsMs, 2 * limits.snapshotsMs));
+    await journal.flush();
+    expect(read()[2]).toEqual(users.slice(2 * limits.snapshotsMs));
+  });
+
   test("does not keep what was settled or ended before its commit", async () => {
     const { disk, journal, done, keep, kept } = stage();
     keep(1);
