@@ -76,9 +76,12 @@ export class Rounds {
     );
   }
 
-  /** Frames that were lost, over all trials, void ones included: what is lost is lost. */
-  lost(name: string): number {
-    return this.all(name).reduce((sum, { missing, gaps }) => sum + missing + gaps, 0);
+  /** Frames that were lost over the trials that count; undefined when none does. A gap is a loss seen from its other end. */
+  lost(name: string): number | undefined {
+    const trials = this.counting(name);
+    return trials.length === 0
+      ? undefined
+      : trials.reduce((sum, { missing, gaps }) => sum + Math.max(missing, gaps), 0);
   }
 
   table(): string {
@@ -113,7 +116,9 @@ export class Rounds {
         ...latency("speech service to app", ({ transcriptToApp }) => transcriptToApp),
         ...latency("display pacing error", ({ pacingError }) => pacingError),
         row("frames sent, void trials too", (name) => String(sum(this.all(name).map(({ sent }) => sent)))),
-        row("frames missing, void trials too", (name) => String(this.lost(name))),
+        row("frames missing, void trials too", (name) =>
+          String(sum(this.all(name).map(({ missing, gaps }) => Math.max(missing, gaps)))),
+        ),
         row("lost by cause, void trials too", (name) => byCause(this.all(name).map(({ lost }) => lost))),
         row(
           "trials, void ones",
