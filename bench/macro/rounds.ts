@@ -23,12 +23,13 @@ export class Rounds {
   }
 
   /**
-   * Runs `count` rounds of one trial of every plan. For each round with a void trial one more is run, up to `spare`.
+   * Runs `count` rounds of one trial of every plan. For each round with a void trial one more is run, up to `spare`, while
+   * there is time.
    */
   static async run(
     plans: readonly TrialPlan[],
     { count, spare }: { readonly count: number; readonly spare: number },
-    { surroundings, patience, say }: BenchContext,
+    { surroundings, patience, addRoundsUntilMs, say }: BenchContext,
   ): Promise<Rounds> {
     const rounds: Trial[][] = [];
     for (let wanted = count; rounds.length < wanted; ) {
@@ -40,7 +41,8 @@ export class Rounds {
         say(`  round ${rounds.length + 1}: ${describe(trial)}`);
       }
       rounds.push(round);
-      if (round.some((trial) => trial.void !== undefined) && wanted < count + spare) wanted++;
+      const mayAdd = wanted < count + spare && performance.now() < addRoundsUntilMs;
+      if (mayAdd && round.some((trial) => trial.void !== undefined)) wanted++;
     }
     return new Rounds(rounds);
   }
