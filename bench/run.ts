@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { ArgumentError, type BenchArguments, matches, parseArguments, usage } from "./arguments.ts";
+import { Patience } from "./busy-cores.ts";
 import { compareRuns, comparisonTable } from "./compare.ts";
 import { Surroundings } from "./macro/surroundings.ts";
 import { nothingFound, type Outcome } from "./outcome.ts";
@@ -35,7 +36,8 @@ async function runScenarios({ only, full }: BenchArguments & { command: "bench" 
   const chosen = scenarios.filter(({ name, inShortRun }) =>
     only === undefined ? full || inShortRun : matches(name, only),
   );
-  const context: BenchContext = { full, surroundings: new Surroundings(), say };
+  const patience = new Patience(full ? 180_000 : 15_000);
+  let context: BenchContext = { full, surroundings: new Surroundings(), patience, say };
   const found: NamedOutcome[] = [];
   try {
     for (const { name, run } of chosen) {
@@ -50,6 +52,9 @@ async function runScenarios({ only, full }: BenchArguments & { command: "bench" 
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
         say(`FAILED: ${problem}`);
+        // Whatever state they are in, the next scenario is to start with fresh ones.
+        await context.surroundings.close();
+        context = { ...context, surroundings: new Surroundings() };
       }
       const seconds = Math.round((performance.now() - startMs) / 1000);
       found.push({ name, seconds, outcome, ...(problem !== undefined && { problem }) });
@@ -104,7 +109,12 @@ function summarise(results: Results, { compare, json }: BenchArguments & { comma
 async function soak(minutes: number): Promise<void> {
   const surroundings = new Surroundings();
   try {
-    const { verdicts, notes } = await runSoak(minutes, { full: true, surroundings, say });
+    const { verdicts, notes } = await runSoak(minutes, {
+      full: true,
+      surroundings,
+      patience: new Patience(0),
+      say,
+    });
     say(`\n${verdictTable(verdicts)}\n\n${notes.join("\n")}`);
   } finally {
     await surroundings.close();

@@ -1,3 +1,4 @@
+import type { Patience } from "./busy-cores.ts";
 import type { Surroundings } from "./macro/surroundings.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -5,6 +6,7 @@ export interface BenchContext {
   /** Whether the figures are to be good enough to judge the targets by, at the sizes that these name. */
   readonly full: boolean;
   readonly surroundings: Surroundings;
+  readonly patience: Patience;
   /** Tells whoever waits what is going on. */
   say(line: string): void;
 }

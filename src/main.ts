@@ -10,6 +10,7 @@ import { isOpenToOthers, loadSecrets } from "./gateway/secrets.ts";
 import { Voice } from "./gateway/voice.ts";
 import { WebhookClient } from "./gateway/webhook-client.ts";
 import { SystemClock } from "./kernel/clock.ts";
+import { Closing } from "./kernel/closing.ts";
 import { commandLine } from "./kernel/command-line.ts";
 import { type Config, loadConfig, settingsTable } from "./kernel/config.ts";
 import { userHash } from "./kernel/identity.ts";
@@ -38,6 +39,8 @@ export interface RunningServer {
   readonly liveness: Liveness;
   readonly metrics: Metrics;
   readonly clock: SystemClock;
+  /** What is to be closed at the end. */
+  readonly closing: Closing;
   /** Sends everyone away with the word that they may dial again, ends all sessions, stops all threads. */
   close(): Promise<void>;
 }
@@ -58,14 +61,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     metrics.errors.inc({ where: "timer" });
     log.error({ err: error }, "an error was contained");
   });
-  const closers: (() => Promise<void> | void)[] = [];
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= (async () => {
-      for (const closer of closers.splice(0).reverse()) await closer();
-    })();
-    return closing;
-  };
+  const closing = new Closing(clock);
+  closing.add("the log", () => new Promise<void>((resolve) => log.flush(() => resolve())));
+  const close = () => closing.close();
   try {
     const { dataDir } = config;
     const { tokenSecret, adminToken } = loadSecrets(dataDir, config);
@@ -75,27 +73,23 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     // Nothing of a folder that another server uses may be touched; one that is to take over has itself ready by then.
     const startPool = async () => {
       const started = await AudioPool.start({ config, clock, log, metrics });
-      closers.push(() => started.close());
+      closing.add("the audio and recogniser threads", () => started.close());
       return started;
     };
     const readyPool = config.handover ? await startPool() : undefined;
     if (config.handover) log.info("ready to take over from the server that uses the data folder");
     const lock = await DataLock.take(dataDir, clock, config.handover ? config.limits.handoverMs : 0);
-    closers.push(() => lock.release());
+    closing.add("the data folder's lock", () => lock.release());
     const store = await SqliteStore.open(join(dataDir, "browline.db"), { clock, log, metrics });
-    closers.push(() => store.close());
+    closing.add("the database", () => store.close());
     const journal = new StoreJournal({ store, clock, limits: config.limits, log, metrics });
-    closers.push(() => journal.close());
-    closers.push(
-      metrics.probes.start(({ beganMs, lastedMs }) => {
-        log.warn(
-          { began: new Date(beganMs).toISOString(), lastedMs },
-          "the main loop stood still for a while",
-        );
-      }),
-    );
+    closing.add("the last commit", () => journal.close());
+    const stopProbes = metrics.probes.start(({ beganMs, lastedMs }) => {
+      log.warn({ began: new Date(beganMs).toISOString(), lastedMs }, "the main loop stood still for a while");
+    });
+    closing.add("the probes", stopProbes);
     const liveness = await startLiveness({ config, clock, log, metrics });
-    closers.push(() => liveness.stop());
+    closing.add("the liveness thread", () => liveness.stop());
     const pool = readyPool ?? (await startPool());
     const address = new PublicAddress(config);
     const photos = new ExpectedPhotos(clock, address, tokenSecret);
@@ -124,7 +118,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       publicUrl: () => address.url,
       websocketUrl: (nonce) => address.appSocketUrl(nonce),
     });
-    closers.push(() => sessions.closeAll(closes.restart));
+    closing.add("the sessions", () => sessions.closeAll(closes.restart));
     const resumed = sessions.resume(await store.loadSessions());
     if (resumed > 0) log.info({ sessions: resumed }, "sessions of the former process go on");
     const health = () => ({
@@ -133,7 +127,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       degraded: degradations(pool, liveness, store, journal),
     });
     const voice = new Voice({ clock, limits: config.limits, log, metrics });
-    closers.push(() => voice.close());
+    closing.add("the voice", () => voice.close());
     const gateway = new Gateway({
       config,
       clock,
@@ -149,21 +143,24 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       health,
       voice,
     });
-    closers.push(() => gateway.close());
-    // Before all that: what is being said is heard to its end, and everything is kept for the next process.
-    closers.push(async () => {
-      gateway.admitNobody();
-      await sessions.finishSpeech();
-      await journal.flush();
-      await sessions.askReceipts();
-      await gateway.sendAway();
+    closing.add("the sockets", () => gateway.close());
+    // Before all that, each after the one below it: what is being said is heard to its end, and everything is kept for the
+    // next process, which has the folder only if no commit of this one can come any more.
+    closing.add("the last commit", async () => {
       await journal.close();
       lock.release();
     });
+    closing.add("the sockets", () => gateway.sendAway(), 1_500);
+    closing.add("the apps' receipts", () => sessions.askReceipts());
+    closing.add("the commit of all sessions", () => journal.flush());
+    const { finalWordsMs } = config.limits;
+    closing.add("the last words of the recogniser", () => sessions.finishSpeech(), finalWordsMs + 250);
+    closing.add("the doors", () => gateway.admitNobody());
     const { port } = gateway;
     const livezPort = liveness.port;
     const { url, reachesOnlyThisMachine: urlIsLocal } = address;
-    return { url, urlIsLocal, port, livezPort, liveness, pool, sessions, store, metrics, clock, close };
+    const parts = { liveness, pool, sessions, store, metrics, clock, closing };
+    return { url, urlIsLocal, port, livezPort, ...parts, close };
   } catch (error) {
     await close();
     throw error;
@@ -220,19 +217,20 @@ async function run(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   const server = await startServer(config, log);
+  const { clock, closing, pool, metrics } = server;
   const contained = (where: string) => (error: unknown) => {
-    server.metrics.errors.inc({ where });
+    metrics.errors.inc({ where });
     log.error({ err: error, where }, "an error was contained");
   };
   process.on("uncaughtException", contained("uncaught_exception"));
   process.on("unhandledRejection", contained("unhandled_rejection"));
   const shutdown = new Shutdown({
-    clock: server.clock,
+    clock,
     close: async () => {
       log.info("closing");
-      await server.close();
-      await new Promise<void>((resolve) => log.flush(() => resolve()));
+      await closing.close();
     },
+    unfinished: () => closing.unfinished,
     exit: (code) => process.exit(code),
     complain: (line) => void process.stderr.write(`${line}\n`),
   });
@@ -240,7 +238,6 @@ async function run(): Promise<void> {
   process.on("SIGTERM", () => shutdown.signal());
   if (process.stdout.isTTY) greet(config, server);
   else logStart(config, log, server);
-  const { pool } = server;
   const tellOfSpeech = () => {
     const { available, detail } = pool.speechStatus();
     if (available) log.info({ detail }, "speech is ready");

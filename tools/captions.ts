@@ -4,8 +4,10 @@ import { localUrl } from "../src/gateway/public-address.ts";
 import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
 import { type CaptionsReport, startCaptionsApp } from "../src/simulator/captions-app.ts";
+import { certificateProblem } from "../src/simulator/certificate-problem.ts";
 import { registerCaptions, runningCaptions } from "./captions-registration.ts";
 import { CommandFailure, runCommand } from "./command.ts";
+import { interruption } from "./interruption.ts";
 import { LiveLine } from "./live-line.ts";
 
 /** Not a name that somebody's own app would have: the registration of that one would be replaced. */
@@ -32,9 +34,7 @@ await runCommand(usage, async () => {
   }
   const apiKey = randomBytes(24).toString("base64url");
   const ended = Promise.withResolvers<void>();
-  process.once("SIGINT", () => ended.resolve());
-  process.once("SIGTERM", () => ended.resolve());
-
+  void interruption().then(() => ended.resolve());
   // It may end before anybody waits.
   ended.promise.catch(() => {});
 
@@ -86,12 +86,15 @@ class ReportPrinter {
   }
 }
 
+/** @throws CommandFailure when the server has a certificate that this machine does not trust. */
 async function answers(server: string): Promise<boolean> {
   try {
     const response = await fetch(`${server}/health`, { signal: AbortSignal.timeout(2_000) });
     await response.body?.cancel();
     return true;
-  } catch {
+  } catch (error) {
+    const problem = certificateProblem(error, server);
+    if (problem !== undefined) throw new CommandFailure(problem);
     return false;
   }
 }

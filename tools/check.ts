@@ -3,7 +3,7 @@ import { asksForHelp } from "./command.ts";
 
 /** `bun run check`: format, lint, types, import directions and dead code. Runs all, shows what each complains about. */
 if (asksForHelp(process.argv.slice(2))) {
-  console.log("usage: bun run check");
+  console.log("usage: bun run check\n  Checks format, lint, types, import directions and dead code.");
   process.exit(0);
 }
 const root = join(import.meta.dir, "..");

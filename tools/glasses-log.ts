@@ -1,6 +1,7 @@
 import { commandLine } from "../src/kernel/command-line.ts";
 import { CommandFailure } from "./command.ts";
 import { type GlassesSession, say } from "./glasses-session.ts";
+import { interruption } from "./interruption.ts";
 
 const startMs = 20_000;
 /** After the last word, how long the display may take to begin with its text, and to stay the same. */
@@ -22,9 +23,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
   };
   state.onChange = print;
   print();
-  const interrupted = Promise.withResolvers<void>();
-  process.once("SIGINT", () => interrupted.resolve());
-  process.once("SIGTERM", () => interrupted.resolve());
+  const interrupted = interruption();
 
   const work = async () => {
     if (app !== undefined) {
@@ -37,7 +36,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
       if (!glasses.runningApps.includes(app))
         throw new CommandFailure(`${app} does not start: ${state.problem}`);
     }
-    if (speech.length === 0) return interrupted.promise;
+    if (speech.length === 0) return interrupted;
     if (state.runningApps.length + state.loadingApps.length === 0) {
       throw new CommandFailure(
         "No app runs that could hear anything: start one that listens, with --app PACKAGE.",
@@ -53,7 +52,7 @@ export async function logGlasses(session: GlassesSession): Promise<void> {
     }
     await displayAtRest(session);
   };
-  await Promise.race([work(), interrupted.promise]);
+  await Promise.race([work(), interrupted]);
 }
 
 /** Resolves when the display has not changed for a while. */

@@ -5,7 +5,7 @@ import { localUrl } from "../src/gateway/public-address.ts";
 import { loadSecrets } from "../src/gateway/secrets.ts";
 import { commandLine } from "../src/kernel/command-line.ts";
 import { loadConfig } from "../src/kernel/config.ts";
-import { GlassesRefused } from "../src/simulator/glasses-refused.ts";
+import { GlassesRefused, NoServer } from "../src/simulator/glasses-refused.ts";
 import { SimulatedGlasses } from "../src/simulator/simulated-glasses.ts";
 import { SpeechSynthesiser } from "../src/simulator/speech-synthesiser.ts";
 import { CommandFailure, runCommand } from "./command.ts";
@@ -50,9 +50,10 @@ async function connect(glasses: SimulatedGlasses, url: string, args: GlassesArgu
         `${url} does not accept the token: ${error.message}. Without --token it is made with the secret in this data folder; is it the server's?`,
       );
     }
-    if (error.status === undefined)
+    if (error instanceof NoServer) {
       throw new CommandFailure(`${error.message}. Start one with: ${commandLine("start")}`);
-    throw new CommandFailure(`${url}: ${error.message}`);
+    }
+    throw new CommandFailure(error.status === undefined ? error.message : `${url}: ${error.message}`);
   }
 }
 

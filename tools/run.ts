@@ -18,6 +18,8 @@ const commands = {
   check: { script: "tools/check.ts", packages: [] },
   token: { script: "tools/token.ts", packages: [] },
   apps: { script: "tools/apps.ts", packages: [] },
+  backup: { script: "tools/backup.ts", packages: [] },
+  restore: { script: "tools/restore.ts", packages: [] },
   captions: { script: "tools/captions.ts", packages: [] },
   glasses: { script: "tools/glasses.ts", packages: [] },
   "speech-check": { script: "tools/speech-check.ts", packages: [] },

@@ -3,7 +3,8 @@ import { FailureDigest, parseTestSummary } from "./test-summary.ts";
 
 /** `bun run test [ARGUMENTS OF bun test]`: runs the tests and ends with a line of its own, `N passed, N failed`. */
 if (asksForHelp(process.argv.slice(2))) {
-  console.log("usage: bun run test [FILE ...] [OPTIONS OF bun test]");
+  console.log(`usage: bun run test [FILE ...] [OPTIONS OF bun test]
+  Runs all tests, or those in the named files. TEST_SEED=... repeats what is random in them.`);
   process.exit(0);
 }
 const child = Bun.spawn([process.execPath, "test", "--timeout=60000", ...process.argv.slice(2)], {

@@ -23,7 +23,7 @@ import { type LaneContext, WorkerLane } from "./worker-lane.ts";
 const beatMs = 100;
 /** Least time between two messages about lanes. */
 const reportMs = 5;
-/** How often it is said how the cloud providers fare. */
+/** How often it is said how speech fares. */
 const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
 const releaseDrainMs = 2_000;
@@ -108,9 +108,9 @@ export class AudioEngine {
       const clock = new SystemClock((error) => {
         throw error;
       });
-      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline() });
-      clock.every(speechReportMs, () => this.#supervisor && post(this.#supervisor.report()));
+      this.#supervisor = new Supervisor({ clock, seats, offline: () => this.#offline(), onNews: post });
     }
+    setInterval(() => this.#reportSpeech(post), speechReportMs);
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
     this.#loop.start();
     setInterval(() => {
@@ -140,10 +140,14 @@ export class AudioEngine {
         else known.attach(command.port);
         return;
       }
+      case "speechNews":
+        this.#supervisor?.learn(command);
+        return;
       case "fault":
         this.#misbehave(command);
         return;
       case "open":
+        this.#context.arena.adopt(command.slot, command.rings);
         this.#lanes.set(
           command.slot,
           new WorkerLane(this.#context, command.slot, command.generation, command.resumed, command.told),
@@ -183,6 +187,13 @@ export class AudioEngine {
     const known = this.#recognisers.filter((provider) => provider !== undefined);
     const broken = (provider: PocketsphinxProvider) => provider.availability?.available === false;
     return [...known.filter((each) => !broken(each)), ...known.filter(broken)];
+  }
+
+  #reportSpeech(post: PostReport): void {
+    const lagsMs = [...this.#lanes.values()].flatMap((lane) => lane.lagsMs);
+    if (this.#supervisor === undefined && lagsMs.length === 0) return;
+    const cloud = this.#supervisor?.report() ?? { providers: [], counts: [], unserved: 0 };
+    post({ kind: "speech", ...cloud, lagsMs });
   }
 
   #misbehave(fault: Fault): void {

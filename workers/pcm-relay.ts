@@ -33,7 +33,7 @@ export class PcmRelay {
     let from = 0;
     while (from < pcm.length) {
       const run = Math.min(this.#batch.length - this.#filled, pcm.length - from);
-      this.#batch.set(pcm.subarray(from, from + run), this.#filled);
+      this.#batch.set(run === pcm.length ? pcm : pcm.subarray(from, from + run), this.#filled);
       this.#filled += run;
       from += run;
       if (this.#filled === this.#batch.length) this.flush();
@@ -43,7 +43,8 @@ export class PcmRelay {
   /** Sends what has been gathered, though it is no full batch. */
   flush(): void {
     if (this.#filled === 0) return;
-    const batch = this.#bytes.subarray(0, this.#filled * 2);
+    const isFull = this.#filled === this.#batch.length;
+    const batch = isFull ? this.#bytes : this.#bytes.subarray(0, this.#filled * 2);
     this.#filled = 0;
     if (!this.#writer.write(frameKinds.audio, this.#generation, this.#stamp(), batch)) this.#onRefused();
   }

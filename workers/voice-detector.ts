@@ -71,6 +71,11 @@ export class VoiceDetector {
   }
 
   hear(pcm: Int16Array): void {
+    if (this.#resting === 0 && pcm.length === frameSamples) {
+      this.#position += frameSamples;
+      this.#judge(pcm);
+      return;
+    }
     let from = 0;
     while (from < pcm.length) {
       const run = Math.min(frameSamples - this.#resting, pcm.length - from);
@@ -80,7 +85,7 @@ export class VoiceDetector {
       if (this.#resting < frameSamples) return;
       this.#resting = 0;
       this.#position += frameSamples;
-      this.#judge();
+      this.#judge(this.#rest);
     }
   }
 
@@ -119,8 +124,8 @@ export class VoiceDetector {
     return this.#position + this.#resting;
   }
 
-  #judge(): void {
-    this.#module.HEAP16.set(this.#rest, this.#frame >> 1);
+  #judge(pcm: Int16Array): void {
+    this.#module.HEAP16.set(pcm, this.#frame >> 1);
     const voiced = this.#module._fvad_process(this.#instance, this.#frame, frameSamples) === 1;
     this.#voicedFrames = voiced ? this.#voicedFrames + 1 : 0;
     this.#silentFrames = voiced ? 0 : this.#silentFrames + 1;

@@ -147,6 +147,11 @@ export class WorkerLane {
       this.#phase = { kind: "draining", deadline: performance.now() + drainMs };
   }
 
+  /** Of each stream of speech that owes words: audio received and not recognised yet, milliseconds. */
+  get lagsMs(): readonly number[] {
+    return this.#speech?.lagsMs ?? [];
+  }
+
   get finished(): boolean {
     return this.#phase.kind === "finished";
   }
@@ -242,7 +247,11 @@ export class WorkerLane {
     this.#countBytes(reader.length);
     // Consumed before it is decoded: a frame that ends the worker must not be the first thing the next one meets.
     const length = reader.take(scratch);
-    const frame = scratch.subarray(0, length);
+    // Frames of one session after the other mostly have one length, and need no view each.
+    if (frameView.length !== length || frameView.buffer !== scratch.buffer) {
+      frameView = scratch.subarray(0, length);
+    }
+    const frame = frameView;
     if (context.poison !== undefined && Buffer.compare(frame, context.poison) === 0) {
       throw new Error("poisoned frame");
     }
@@ -383,3 +392,4 @@ export class WorkerLane {
 }
 
 let scratch = new Uint8Array(8192);
+let frameView = scratch.subarray(0, 0);

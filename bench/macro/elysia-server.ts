@@ -1,4 +1,4 @@
-/** A server that counts frames in the way that Elysia offers for WebSockets, with the address checked as Browline's is. */
+/** A server that counts frames in the way that Elysia offers for WebSockets, with the address and the message checked. */
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { answerCalls } from "./control.ts";
@@ -9,6 +9,7 @@ const probe = new LoadProbe();
 let frames = 0;
 const app = new Elysia({ websocket: { perMessageDeflate: false } }).ws("/glasses-ws", {
   query: Type.Object({ token: Type.Optional(Type.String()) }),
+  body: Type.Any(),
   message(_socket, message) {
     if (typeof message !== "string") frames++;
   },

@@ -33,6 +33,7 @@ export interface Traffic {
 
 const frameSamples = 320;
 const frameCount = 100;
+const longestTurnMs = 10;
 const mask = Uint8Array.of(0x3a, 0x91, 0xc4, 0x57);
 const pcm = voiceSignal(frameCount * frameSamples);
 
@@ -70,11 +71,17 @@ function buildFrames(codec: "pcm" | "opus"): MaskedFrame[] {
 function sendDue(): void {
   if (pacing === undefined) return;
   const count = glasses.length;
-  for (let now = monotonicMs(); ; ) {
+  const fromMs = monotonicMs();
+  for (let now = fromMs; ; ) {
     const due = pacing.dueMs(sent);
     if (due > now) {
       now = monotonicMs();
       if (due > now) break;
+    }
+    // Who cannot keep up must still hear what it is told: that it may stop, above all.
+    if ((sent & 15) === 0 && monotonicMs() - fromMs > longestTurnMs) {
+      setImmediate(sendDue);
+      return;
     }
     if (measuring) lateness.record((now - due) * 1000);
     const session = pacing.session(sent);

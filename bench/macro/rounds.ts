@@ -6,6 +6,10 @@ import { seriesStepMs } from "./load-probe.ts";
 import { type Percentiles, runTrial, type Trial } from "./trial.ts";
 import type { TrialPlan } from "./trial-plan.ts";
 
+/** How long to wait for a noisy neighbour before the first round and before each further one. */
+const firstQuietMs = 5_000;
+const nextQuietMs = 10_000;
+
 type Reading = (trial: Trial) => number | undefined;
 
 /** Trials of several variants, taken in turn so that what else the machine does hits all of them. */
@@ -24,11 +28,12 @@ export class Rounds {
   static async run(
     plans: readonly TrialPlan[],
     { count, spare }: { readonly count: number; readonly spare: number },
-    { surroundings, say }: BenchContext,
+    { surroundings, patience, say }: BenchContext,
   ): Promise<Rounds> {
     const rounds: Trial[][] = [];
     for (let wanted = count; rounds.length < wanted; ) {
       const round: Trial[] = [];
+      await patience.untilQuiet(rounds.length === 0 ? firstQuietMs : nextQuietMs);
       for (const plan of plans) {
         const trial = await runTrial(plan, surroundings);
         round.push(trial);

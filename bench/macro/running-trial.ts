@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { busyMs } from "../busy-cores.ts";
 import type { AppReport } from "./app-host.ts";
 import { BenchProcess } from "./control.ts";
 import type { GeneratorReport } from "./generator.ts";
@@ -194,11 +195,6 @@ export class RunningTrial implements TrialInProgress {
         : totals.received;
     return { ...totals, arrived, gaps: app.audioGaps, usersWithGaps: app.usersWithGaps };
   }
-}
-
-/** Milliseconds that all cores together have been busy since the machine started. */
-function busyMs(): number {
-  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 }
 
 async function waitUntil(what: string, limitMs: number, reached: () => Promise<boolean>): Promise<void> {

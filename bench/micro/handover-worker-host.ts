@@ -2,7 +2,12 @@ import type { ArenaLayout } from "../../src/audio/arena.ts";
 
 /** What the worker at the other end is to read from. */
 export type HandoverSetup =
-  | { readonly kind: "rings"; readonly arena: SharedArrayBuffer; readonly layout: ArenaLayout }
+  | {
+      readonly kind: "rings";
+      readonly arena: SharedArrayBuffer;
+      readonly layout: ArenaLayout;
+      readonly rings: readonly SharedArrayBuffer[];
+    }
   | { readonly kind: "messages"; readonly counter: SharedArrayBuffer };
 
 /** Resolves when the worker listens. */

@@ -14,8 +14,9 @@ self.onmessage = (event: MessageEvent<HandoverSetup>) => {
   self.postMessage("ready");
 };
 
-function drainRings({ arena: buffer, layout }: HandoverSetup & { kind: "rings" }): void {
+function drainRings({ arena: buffer, layout, rings }: HandoverSetup & { kind: "rings" }): void {
   const arena = new Arena(buffer, layout);
+  for (const [slot, memory] of rings.entries()) arena.adopt(slot, memory);
   const lanes = Array.from({ length: layout.slots }, (_, slot) => {
     const reader = arena.slot(slot).reader();
     const drain = (limit: number) => {

@@ -24,7 +24,8 @@ export class RingHandover {
   static async start(frameBytes: number, lanes: number): Promise<RingHandover> {
     const layout: ArenaLayout = { slots: lanes, ringBytes: 64 * 1024, pcmRingBytes: 64 };
     const arena = Arena.allocate(layout);
-    const worker = await startHandoverWorker({ kind: "rings", arena: arena.buffer, layout });
+    const rings = Array.from({ length: lanes }, (_, slot) => arena.rings(slot));
+    const worker = await startHandoverWorker({ kind: "rings", arena: arena.buffer, layout, rings });
     return new RingHandover(arena, worker, new Uint8Array(frameBytes).fill(1));
   }
 

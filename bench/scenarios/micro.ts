@@ -1,4 +1,5 @@
 import { codecGroups } from "../micro/codecs.bench.ts";
+import { continuityGroups } from "../micro/continuity.bench.ts";
 import type { MicroGroup } from "../micro/micro-bench.ts";
 import { ringGroups } from "../micro/ring.bench.ts";
 import { routingGroups } from "../micro/routing.bench.ts";
@@ -8,34 +9,37 @@ import type { Scenario } from "../scenario.ts";
 import { atMost, mustExceed } from "../verdicts.ts";
 
 /** Single operations, each group a scenario of its own. */
-export const microScenarios: readonly Scenario[] = [...ringGroups, ...codecGroups, ...routingGroups].map(
-  (group) => ({
-    name: `micro ${group.name}`,
-    inShortRun: true,
-    run: async () => {
-      const results = await runMicroGroup(group);
-      return {
-        ...nothingFound,
-        figures: results.flatMap(({ name, costNs, ratio }) => [
-          ...(costNs === undefined
-            ? []
-            : [{ name: `micro ${group.name} / ${name} / ns`, spread: costNs, better: "less" as const }]),
-          ...(ratio === undefined || name === group.baseline
-            ? []
-            : [
-                {
-                  name: `micro ${group.name} / ${name} / x ${group.baseline}`,
-                  spread: ratio,
-                  better: "less" as const,
-                },
-              ]),
-        ]),
-        ...judge(group, results),
-        tables: [{ title: `micro ${group.name}`, text: microTable(results, group.baseline) }],
-      };
-    },
-  }),
-);
+export const microScenarios: readonly Scenario[] = [
+  ...ringGroups,
+  ...codecGroups,
+  ...routingGroups,
+  ...continuityGroups,
+].map((group) => ({
+  name: `micro ${group.name}`,
+  inShortRun: true,
+  run: async () => {
+    const results = await runMicroGroup(group);
+    return {
+      ...nothingFound,
+      figures: results.flatMap(({ name, costNs, ratio }) => [
+        ...(costNs === undefined
+          ? []
+          : [{ name: `micro ${group.name} / ${name} / ns`, spread: costNs, better: "less" as const }]),
+        ...(ratio === undefined || name === group.baseline
+          ? []
+          : [
+              {
+                name: `micro ${group.name} / ${name} / x ${group.baseline}`,
+                spread: ratio,
+                better: "less" as const,
+              },
+            ]),
+      ]),
+      ...judge(group, results),
+      tables: [{ title: `micro ${group.name}`, text: microTable(results, group.baseline) }],
+    };
+  },
+}));
 
 /** Target 2 is one of these groups. */
 function judge(

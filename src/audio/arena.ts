@@ -35,15 +35,11 @@ function controlStart(slots: number): number {
   return headerWords.dirty + Math.ceil(dirtyWords(slots) / cacheLineWords) * cacheLineWords;
 }
 
-function dataStart(slots: number): number {
-  const bytes = (controlStart(slots) + slots * slotControlWords) * 4;
-  return Math.ceil(bytes / 4096) * 4096;
-}
-
 /**
  * The memory that the main thread and one audio worker share: a header with heartbeat, doorbell and dirty bitmap, then
- * for every slot its control words, then for every slot the data of its two rings. The system gives it real memory only
- * where something is written, so an arena for all sessions costs nothing until they speak. It outlives its worker.
+ * for every slot its control words; and for every slot that has ever been used its two rings, in memory of their own. The
+ * garbage collector takes shared memory for part of the heap, whether anything was ever written to it or not, and the
+ * larger it thinks the heap is, the later it collects: so what nobody uses is not made. An arena outlives its worker.
  */
 export class Arena {
   readonly buffer: SharedArrayBuffer;
@@ -51,17 +47,27 @@ export class Arena {
   readonly #words: Int32Array;
   readonly #dirtyWords: number;
   readonly #slots: (LaneSlot | undefined)[] = [];
+  readonly #rings: (SharedArrayBuffer | undefined)[] = [];
 
   constructor(buffer: SharedArrayBuffer, layout: ArenaLayout) {
     this.buffer = buffer;
     this.layout = layout;
-    this.#words = new Int32Array(buffer, 0, dataStart(layout.slots) >> 2);
+    this.#words = new Int32Array(buffer);
     this.#dirtyWords = dirtyWords(layout.slots);
   }
 
   static allocate(layout: ArenaLayout): Arena {
-    const bytes = dataStart(layout.slots) + layout.slots * (layout.ringBytes + layout.pcmRingBytes);
-    return new Arena(new SharedArrayBuffer(bytes), layout);
+    const words = controlStart(layout.slots) + layout.slots * slotControlWords;
+    return new Arena(new SharedArrayBuffer(words * 4), layout);
+  }
+
+  /** The memory of the two rings of slot `index`; made when it is first asked for. */
+  rings(index: number): SharedArrayBuffer {
+    const { slots, ringBytes, pcmRingBytes } = this.layout;
+    if (index < 0 || index >= slots) throw new RangeError(`no slot ${index}`);
+    const rings = this.#rings[index] ?? new SharedArrayBuffer(ringBytes + pcmRingBytes);
+    this.#rings[index] = rings;
+    return rings;
   }
 
   /** The control words and rings of slot `index`. The view is made once and kept. */
@@ -69,13 +75,12 @@ export class Arena {
     const known = this.#slots[index];
     if (known !== undefined) return known;
     const { slots, ringBytes, pcmRingBytes } = this.layout;
-    if (index < 0 || index >= slots) throw new RangeError(`no slot ${index}`);
-    const data = dataStart(slots) + index * (ringBytes + pcmRingBytes);
+    const rings = this.rings(index);
     const slot = new LaneSlot(
       this.#words,
       controlStart(slots) + index * slotControlWords,
-      new Uint8Array(this.buffer, data, ringBytes),
-      new Uint8Array(this.buffer, data + ringBytes, pcmRingBytes),
+      new Uint8Array(rings, 0, ringBytes),
+      new Uint8Array(rings, ringBytes, pcmRingBytes),
     );
     this.#slots[index] = slot;
     return slot;
@@ -144,6 +149,12 @@ export class Arena {
   }
 
   // Worker
+
+  /** Takes over the rings of slot `index`, which the main thread has made. */
+  adopt(index: number, rings: SharedArrayBuffer): void {
+    if (this.#rings[index] !== undefined) return;
+    this.#rings[index] = rings;
+  }
 
   countBeat(): void {
     Atomics.add(this.#words, headerWords.beat, 1);

@@ -9,8 +9,9 @@ import type {
   AudioCodecs,
   AudioWorkerCommand,
   AudioWorkerReport,
-  CloudSpeechReport,
   Fault,
+  SpeechNews,
+  SpeechReport,
   SpeechSetup,
 } from "./commands.ts";
 import { type FrameFates, Lane, type LaneHost } from "./lane.ts";
@@ -31,7 +32,9 @@ export interface AudioWorkerSurroundings {
   readonly recents: RecentAudioPool;
   readonly fates: FrameFates;
   relay(lane: Lane, active: boolean): void;
-  onCloudSpeech(report: CloudSpeechReport): void;
+  onSpeech(report: SpeechReport): void;
+  /** What a worker has found out about a provider, for the others. */
+  onSpeechNews(from: AudioWorkerHost, news: SpeechNews): void;
   /** A new audio worker needs a way to every recogniser. */
   connectRecognisers(host: AudioWorkerHost): void;
 }
@@ -54,7 +57,7 @@ export class AudioWorkerHost implements LaneHost {
   readonly #lanes: (Lane | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #generations: Int32Array;
-  #cloudSpeech: CloudSpeechReport | undefined;
+  #cloudSpeech: SpeechReport | undefined;
   #incarnation = 0;
   #poison: Uint8Array | undefined;
 
@@ -112,7 +115,7 @@ export class AudioWorkerHost implements LaneHost {
   }
 
   /** How it stands with the cloud providers of speech, as it said last. Undefined: it has none, or has not said. */
-  get cloudSpeech(): CloudSpeechReport | undefined {
+  get cloudSpeech(): SpeechReport | undefined {
     return this.#cloudSpeech;
   }
 
@@ -229,7 +232,10 @@ export class AudioWorkerHost implements LaneHost {
         return;
       case "speech":
         this.#cloudSpeech = report;
-        this.#surroundings.onCloudSpeech(report);
+        this.#surroundings.onSpeech(report);
+        return;
+      case "speechNews":
+        this.#surroundings.onSpeechNews(this, report);
         return;
       case "lanes": {
         const fromMs = this.clock.now();

@@ -59,6 +59,7 @@ export type AudioWorkerCommand =
       readonly kind: "open";
       readonly resumed: boolean;
       readonly told: readonly ToldLanguage[];
+      readonly rings: SharedArrayBuffer;
     })
   /** What is wanted from now on. `recent` is where decoded audio goes; absent when nothing is wanted. */
   | (SlotCommand & {
@@ -79,6 +80,8 @@ export type AudioWorkerCommand =
       readonly engine: OfflineEngine;
       readonly port: MessagePort;
     }
+  /** What another audio worker has found out about a provider. */
+  | SpeechNews
   | ({ readonly kind: "fault" } & Fault);
 
 /** What is counted of speech by cloud providers. */
@@ -103,15 +106,29 @@ export interface SpeechProviderState {
   readonly waiting: number;
 }
 
-/** How speech by cloud providers fares in one audio worker. Sent every second. */
-export interface CloudSpeechReport {
-  readonly kind: "speech";
+/** A worker has come to trust a provider, or not to. The other workers take its word for it. */
+export interface SpeechNews {
+  readonly kind: "speechNews";
+  readonly provider: string;
+  /** To be left alone until then, on the clock that all threads share. Undefined: it works. */
+  readonly untilMs: number | undefined;
+  /** How long it is left alone for when it fails once more, and twice that after. */
+  readonly coolDownMs: number;
+}
+
+/** How the cloud providers of speech fare in one audio worker, and what has been counted since the last time. */
+export interface CloudSpeech {
   readonly providers: readonly SpeechProviderState[];
   readonly counts: readonly SpeechCount[];
-  /** Audio received minus audio settled, of every stream that owes words. */
-  readonly lagsMs: readonly number[];
   /** Streams that nobody serves at the moment. */
   readonly unserved: number;
+}
+
+/** How speech fares in one audio worker. Sent every second while there is something to tell. */
+export interface SpeechReport extends CloudSpeech {
+  readonly kind: "speech";
+  /** Audio received minus audio recognised, of every stream that owes words, in the cloud or on this machine. */
+  readonly lagsMs: readonly number[];
 }
 
 /** Who recognises speech, in this order, and by which accounts; their bounds are those of one audio worker. */
@@ -134,6 +151,7 @@ export type AudioWorkerReport =
   | { readonly kind: "ready"; readonly codecs: AudioCodecs }
   /** The worker cannot do what the settings ask for. */
   | { readonly kind: "failed"; readonly detail: string }
-  | CloudSpeechReport
+  | SpeechReport
+  | SpeechNews
   /** All that has happened since the last one, in order, and the `stamp` of the first of it. */
   | { readonly kind: "lanes"; readonly stamp: number; readonly reports: readonly LaneReport[] };

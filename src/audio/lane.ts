@@ -191,7 +191,8 @@ export class Lane implements AudioLane {
   announce(resumed: boolean): void {
     if (this.#phase.kind === "quarantined" || this.#phase.kind === "closed") return;
     if (resumed) this.#endUtterances(this.#demand.languages);
-    this.#command({ kind: "open", resumed, told: resumed ? this.#told.languages : [] });
+    const told = resumed ? this.#told.languages : [];
+    this.#command({ kind: "open", resumed, told, rings: this.#host.arena.rings(this.slot) });
     if (this.#memory.kind === "releasing") this.#released();
     else if (this.#memory.kind === "held") this.#postDemand();
     if (this.#phase.kind === "closing" || this.#phase.kind === "silent") {
@@ -271,7 +272,12 @@ export class Lane implements AudioLane {
       nowStamp ??= this.#stamp();
       this.#host.pcmToMain.record(stampAgeMs(nowStamp, this.#pcmReader.stamp) * 1000);
       const length = this.#pcmReader.take(into);
-      this.#tell((listener) => listener.onPcm(into.subarray(0, length)));
+      if (this.#phase.kind !== "open" && this.#phase.kind !== "closing") continue;
+      try {
+        this.#listener.onPcm(into.subarray(0, length));
+      } catch (error) {
+        this.#host.onListenerError(error);
+      }
     }
     return true;
   }

@@ -4,12 +4,13 @@ import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import { AudioWorkerHost, type AudioWorkerSurroundings } from "./audio-worker-host.ts";
-import type { AudioCodecs, CloudSpeechReport, Fault, SpeechProviderState } from "./commands.ts";
+import type { AudioCodecs, Fault, SpeechProviderState, SpeechReport } from "./commands.ts";
 import type { FrameFates, Lane } from "./lane.ts";
 import type { AudioLane, AudioLanes, LaneListener } from "./lanes.ts";
 import { RecentAudioPool } from "./recent-audio-pool.ts";
 import type { OfflineEngine, RecogniserFault } from "./recogniser-commands.ts";
 import { RecogniserHost, type RecogniserStatus } from "./recogniser-host.ts";
+import { Relays } from "./relays.ts";
 
 export interface AudioPoolOptions {
   readonly config: Config;
@@ -57,8 +58,6 @@ const relayMs = 5;
 const relayBudgetMs = 1;
 const relayBatchesPerTurn = 8;
 const startMs = 10_000;
-/** An arena's places are counted in 32 bits; this keeps well clear. */
-const largestArenaBytes = 3 * 1024 ** 3;
 
 /**
  * All threads of the audio side: a fixed number of audio workers with an arena each, and the recognisers, made once at the
@@ -70,7 +69,7 @@ export class AudioPool implements AudioLanes {
   readonly #fates: FrameFates = noFates();
   readonly #workers: AudioWorkerHost[] = [];
   readonly #recognisers: RecogniserHost[] = [];
-  readonly #relays = new Set<Lane>();
+  readonly #relays = new Relays<Lane>();
   readonly #relayBuffer: Uint8Array;
   readonly #stopTick: Stop;
   #stopRelay: Stop | undefined;
@@ -81,23 +80,20 @@ export class AudioPool implements AudioLanes {
 
   private constructor(options: AudioPoolOptions) {
     this.#options = options;
-    const { config, clock, log } = options;
+    const { config, clock } = options;
     const { limits } = config;
     this.#recents = new RecentAudioPool(limits.recentAudioMs, limits.recentKeptMs);
     this.#relayBuffer = new Uint8Array(limits.pcmRingBytes);
-    const wanted = Math.ceil(limits.maxSessions / config.audioWorkers);
-    const slots = Math.min(
-      wanted,
-      Math.floor(largestArenaBytes / (limits.ringBytes + limits.pcmRingBytes + 1024)),
-    );
-    if (slots < wanted)
-      log.warn({ slots: slots * config.audioWorkers }, "more sessions than audio lanes are allowed");
+    const slots = Math.ceil(limits.maxSessions / config.audioWorkers);
     const surroundings: AudioWorkerSurroundings = {
       ...options,
       recents: this.#recents,
       fates: this.#fates,
       relay: (lane, active) => this.#relay(lane, active),
-      onCloudSpeech: (report) => this.#onCloudSpeech(report),
+      onSpeech: (report) => this.#onSpeech(report),
+      onSpeechNews: (from, news) => {
+        for (const host of this.#workers) if (host !== from) host.post(news);
+      },
       connectRecognisers: (host) => {
         for (const id of this.#recognisers.keys()) this.#connect(host, id);
       },
@@ -257,7 +253,7 @@ export class AudioPool implements AudioLanes {
     for (const host of this.#workers) host.close();
   }
 
-  #onCloudSpeech({ counts, lagsMs }: CloudSpeechReport): void {
+  #onSpeech({ counts, lagsMs }: SpeechReport): void {
     const { speechEvents, speechLag, speechConnections, speechUnserved } = this.#options.metrics;
     for (const { what, provider, reason, by } of counts) speechEvents.inc({ what, provider, reason }, by);
     for (const lagMs of lagsMs) speechLag.observe(lagMs / 1000);
@@ -289,11 +285,10 @@ export class AudioPool implements AudioLanes {
   #drainRelays(): void {
     const { clock } = this.#options;
     const untilMs = clock.now() + relayBudgetMs;
-    for (const lane of [...this.#relays]) {
-      lane.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
-      // To the end of the order: who has been served waits, and so a cut-off hits another lane each time.
-      if (this.#relays.delete(lane)) this.#relays.add(lane);
-      if (clock.now() < untilMs) continue;
+    for (let left = this.#relays.size; left > 0; left--) {
+      // Who has been served is last in the order: so a cut-off hits another lane each time.
+      this.#relays.next()?.drainPcm(relayBatchesPerTurn, this.#relayBuffer);
+      if ((left & 7) !== 0 || clock.now() < untilMs) continue;
       // Others have a turn first, but the rest need not wait for the next tick: under load that would be a ceiling.
       if (!this.#relayContinues) {
         this.#relayContinues = true;

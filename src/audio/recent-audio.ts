@@ -37,6 +37,9 @@ export class RecentAudio {
   readonly #keptSamples: number;
   /** For the writer: the page that is being written to, and those that are free. Undefined: to be found out. */
   #writing: { page: number; readonly free: number[] } | undefined;
+  /** Of the writer, what it has published itself: reading 64 bits back costs an allocation. */
+  #ownWritten: number | undefined;
+  #ownSettled: number | undefined;
 
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -66,15 +69,16 @@ export class RecentAudio {
 
   /** Number of the sample that comes next. */
   get written(): number {
-    return this.#load(headerWords.written);
+    return this.#ownWritten ?? this.#load(headerWords.written);
   }
 
   /** Everything before this sample is recognised; a new stream starts here. */
   get settled(): number {
-    return this.#load(headerWords.settled);
+    return this.#ownSettled ?? this.#load(headerWords.settled);
   }
 
   settle(sample: number): void {
+    this.#ownSettled = sample;
     this.#store(headerWords.settled, sample);
   }
 
@@ -84,6 +88,8 @@ export class RecentAudio {
    */
   clear(firstSample = 0): void {
     this.#writing = undefined;
+    this.#ownWritten = undefined;
+    this.#ownSettled = undefined;
     this.#words.fill(noPage, tableWord, tableWord + this.#pages);
     for (const word of Object.values(headerWords)) this.#store(word, firstSample);
   }
@@ -102,7 +108,8 @@ export class RecentAudio {
       source += run;
       position += run;
     }
-    this.#store(headerWords.written, written + pcm.length);
+    this.#ownWritten = written + pcm.length;
+    this.#store(headerWords.written, this.#ownWritten);
   }
 
   /**

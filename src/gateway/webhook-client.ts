@@ -125,6 +125,10 @@ function isSdkError(body: string): boolean {
 
 /** At most `mostBytes` of a body as text; the rest is never read. */
 async function readBounded(response: Response, mostBytes: number): Promise<string> {
+  // Nearly every answer is a few bytes long and says so: a stream for each would be most of what a start costs.
+  const length = response.headers.get("content-length");
+  const isPlain = !response.headers.has("content-encoding");
+  if (length !== null && isPlain && Number(length) <= mostBytes) return response.text();
   if (response.body === null) return "";
   const decoder = new TextDecoder();
   let text = "";

@@ -19,8 +19,10 @@ function onSignal(state: ShutdownState, nowMs: number): "close" | "ignore" | "ex
 
 interface ShutdownParts {
   readonly clock: Clock;
-  /** Closes everything. */
+  /** Closes everything, as far as it can be. */
   close(): Promise<void>;
+  /** What has not been closed: what is being closed at the moment, and what hangs. */
+  unfinished(): readonly string[];
   /** Ends the process. */
   exit(code: number): void;
   /** One line for the operator, on the way out with 1. */
@@ -50,7 +52,10 @@ export class Shutdown {
       case "close":
         this.#state = { name: "closing", sinceMs: nowMs };
         clock.after(deadlineMs, () =>
-          this.#exit(1, `Not everything was closed within ${deadlineMs / 1000} s; ended all the same`),
+          this.#exit(
+            1,
+            `Not everything was closed within ${deadlineMs / 1000} s${this.#waits}; ended all the same`,
+          ),
         );
         void this.#close();
     }
@@ -60,10 +65,16 @@ export class Shutdown {
     try {
       await this.#parts.close();
     } catch (error) {
-      this.#exit(1, `Closing failed: ${error instanceof Error ? error.message : error}`);
+      this.#exit(1, `Closing failed: ${error instanceof Error ? error.message : error}${this.#waits}`);
       return;
     }
-    this.#exit(0);
+    if (this.#waits === "") this.#exit(0);
+    else this.#exit(1, `Not everything was closed${this.#waits}; ended all the same`);
+  }
+
+  get #waits(): string {
+    const unfinished = this.#parts.unfinished();
+    return unfinished.length === 0 ? "" : `, since this hung: ${unfinished.join(", ")}`;
   }
 
   #exit(code: number, problem?: string): void {

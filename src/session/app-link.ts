@@ -297,17 +297,15 @@ export class AppLink implements SessionApp {
   }
 
   #acknowledge(port: AppPort, ack: Omit<AppAck, "resume">): void {
-    const { epoch, seq } = this.#outbox;
-    const own = seq + 1;
+    const { epoch } = this.#outbox;
     const lost = this.#outbox.tellLost();
     if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
     const gap = this.#gap;
-    port.send(this.#number({ ...ack, resume: { epoch, seq: own, lost, ...(gap && { gap }) } }), "control");
-    // What the app has missed is told again on its next socket, unless this one has brought it.
-    if (lost > 0 || gap !== undefined) this.#ask(port, own);
-    // Whoever has confirmed something once is known to do so: on a socket that goes dead early, nothing is then taken for
-    // arrived that has not come.
-    else port.askReceipt(own);
+    const after = this.#outbox.opened();
+    port.send(this.#number({ ...ack, resume: { epoch, seq: after, lost, ...(gap && { gap }) } }), "control");
+    // What the app has missed is told again on its next socket, unless this one has brought it. And whoever has confirmed
+    // something once is known to do so: on a socket that goes dead early, nothing then counts as arrived that has not come.
+    port.askReceipt(after);
   }
 
   /** Whether a message or close comes from the current socket. */
@@ -423,7 +421,8 @@ export class AppLink implements SessionApp {
   /** Sends to the current socket only: for what is pointless later. */
   send(message: ToApp): void {
     if (this.#port === undefined) return;
-    if (this.#flows && this.#outbox.waits) {
+    // Nothing may overtake what is being sent again: an app that keeps count would take that for what it has got.
+    if (this.#interruption === undefined && this.#outbox.waits) {
       this.#outbox.add(message, "passing", "", isoTime(this.#host.clock));
     } else {
       this.#port.send(this.#number(message), "control");
@@ -605,11 +604,12 @@ export class AppLink implements SessionApp {
     return true;
   }
 
-  /** What has been sent and must arrive is to be confirmed: the app is asked a moment from now, once for all until then. */
+  /** What has been sent and must arrive is to be confirmed: the app is asked a moment later, once for all until then. */
   #askSoon(): void {
-    if (this.#cancelAsking !== undefined || this.#asked !== undefined || !this.#outbox.owesReceipt) return;
+    const sinceMs = this.#outbox.owesReceiptSinceMs;
+    if (this.#cancelAsking !== undefined || this.#asked !== undefined || sinceMs === undefined) return;
     const { clock, limits } = this.#host;
-    this.#cancelAsking = clock.after(limits.receiptMs, () => {
+    this.#cancelAsking = clock.at(sinceMs + limits.receiptMs, () => {
       this.#cancelAsking = undefined;
       this.askReceipt();
     });
@@ -617,7 +617,7 @@ export class AppLink implements SessionApp {
 
   /** Whether the app's socket has been sent something that it has not confirmed. */
   get owesReceipt(): boolean {
-    return this.#port !== undefined && this.#outbox.owesReceipt;
+    return this.#port !== undefined && this.#outbox.owesReceiptSinceMs !== undefined;
   }
 
   /** Asks the app now how far it has got, if there is anything to confirm. */

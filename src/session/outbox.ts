@@ -77,12 +77,12 @@ export class Outbox {
     return this.#lost;
   }
 
-  /** Whether the app has something to confirm that must arrive. */
-  get owesReceipt(): boolean {
-    return this.#unconfirmed.length > 0;
+  /** Since when the app has something to confirm that must arrive; undefined: it has nothing. */
+  get owesReceiptSinceMs(): number | undefined {
+    return this.#unconfirmed[0]?.sentAtMs;
   }
 
-  /** The number of the last event that the present socket was given; undefined before the first. */
+  /** The number of the last event that the present socket was given, or behind which it goes on; undefined: there is none. */
   get lastSent(): number | undefined {
     return this.#lastSent;
   }
@@ -124,6 +124,13 @@ export class Outbox {
     event.ready = true;
     this.#waiting.push(event);
     this.#makeRoom();
+  }
+
+  /** There is a new socket. Returns the number behind which it goes on: everything up to it has come, or is not to come. */
+  opened(): number {
+    const first = this.#waiting.find(({ deliveryClass }) => deliveryClass === "must");
+    this.#lastSent = first === undefined ? this.#seq : first.numbered.seq - 1;
+    return this.#lastSent;
   }
 
   /** What is next in the order of sending, if it may be sent; it stays until `sent` or `skip`. */

@@ -1,3 +1,5 @@
+import { certificateProblem } from "./certificate-problem.ts";
+
 /** What a server said no to, in words for a person. `status` where it answered over HTTP. */
 export class GlassesRefused extends Error {
   readonly status: number | undefined;
@@ -8,6 +10,9 @@ export class GlassesRefused extends Error {
     this.status = status;
   }
 }
+
+/** Nobody answers at the address. */
+export class NoServer extends GlassesRefused {}
 
 /**
  * Finds out why a dial failed: a failed upgrade tells a WebSocket client nothing, but the same request without the upgrade
@@ -20,8 +25,9 @@ export async function explainRefusal(url: string, token: string): Promise<Glasse
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(3_000),
     });
-  } catch {
-    return new GlassesRefused(`no server answers at ${url}`);
+  } catch (error) {
+    const problem = certificateProblem(error, url);
+    return problem === undefined ? new NoServer(`no server answers at ${url}`) : new GlassesRefused(problem);
   }
   if (response.status !== 401 && response.status !== 503) return undefined;
   const said = await response.text();

@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 
@@ -37,15 +38,18 @@ export class DataLock {
   }
 
   static #tryTo(folder: string): DataLock | undefined {
-    const database = new Database(join(folder, "browline.lock"), { create: true, readwrite: true });
+    const file = join(folder, "browline.lock");
+    let database: Database | undefined;
     try {
+      makePrivate(file);
+      database = new Database(file, { readwrite: true });
       database.run("BEGIN EXCLUSIVE");
       return new DataLock(database);
     } catch (error) {
-      database.close();
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code === "SQLITE_BUSY") return undefined;
-      throw error;
+      database?.close();
+      if (codeOf(error) === "SQLITE_BUSY") return undefined;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`The lock ${file} of the data folder cannot be used: ${reason}`, { cause: error });
     }
   }
 
@@ -55,4 +59,17 @@ export class DataLock {
     this.#held = false;
     this.#database.close();
   }
+}
+
+/** Never opens a file that is there: closing it would take a lock away that this process has on it. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

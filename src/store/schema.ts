@@ -68,6 +68,9 @@ const migrations = [
    ) STRICT;`,
 ] as const;
 
+/** The version that this server writes. */
+export const schemaVersion: number = migrations.length;
+
 /** Tables with rows of users that go with the user. */
 export const tablesOfUsers = [
   "user",
@@ -81,21 +84,27 @@ export const tablesOfUsers = [
 
 /**
  * Brings a database up to date.
+ * @param version to which it is brought: an older one is for tests.
  * @throws Error when it was written by a newer version.
  */
-export function migrate(database: Database): void {
+export function migrate(database: Database, version = schemaVersion): void {
   // Immediate: of two processes that start at once, the second waits and then finds nothing left to do.
   database
     .transaction(() => {
-      const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
-      const version = row?.user_version ?? 0;
-      if (version > migrations.length) {
-        throw new Error(
-          `it was written by a newer version (schema ${version}, this one knows ${migrations.length})`,
-        );
-      }
-      for (const migration of migrations.slice(version)) database.run(migration);
-      database.run(`PRAGMA user_version = ${migrations.length}`);
+      const former = versionOf(database);
+      if (former > version) throw newerVersion(former);
+      for (const migration of migrations.slice(former, version)) database.run(migration);
+      database.run(`PRAGMA user_version = ${version}`);
     })
     .immediate();
+}
+
+/** The version of a database's schema; 0: it has none yet, or is none of this server's. */
+export function versionOf(database: Database): number {
+  return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+}
+
+/** Why a database of that version is left alone. */
+export function newerVersion(version: number): Error {
+  return new Error(`it was written by a newer version (schema ${version}, this one knows ${schemaVersion})`);
 }

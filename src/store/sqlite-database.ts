@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { type AudioFormat, defaultAudioFormat } from "../wire/audio-format.ts";
+import { checkDatabase } from "./database-check.ts";
 import { migrate, tablesOfUsers } from "./schema.ts";
 import type {
   AppRecord,
@@ -16,6 +17,9 @@ import type {
 
 /** How long a write waits for another process to finish its own. */
 const busyMs = 5_000;
+
+/** The same for a commit, whose caller goes on without it before long and tries again: reads must not wait behind it. */
+const commitBusyMs = 200;
 
 interface AppRow {
   package_name: string;
@@ -43,12 +47,14 @@ export class SqliteDatabase {
 
   /**
    * Opens the file, makes it on first use, and brings its schema up to date.
-   * @throws Error with one line for the operator when it cannot be opened or was written by a newer version.
+   * @throws Error with one line for the operator when it cannot be opened, is damaged or was written by a newer version.
+   * Then nothing of it has been changed.
    */
   constructor(file: string) {
     let database: Database | undefined;
     try {
       keepPrivate(file);
+      if (statSync(file).size > 0) checkDatabase(file);
       database = new Database(file, { create: true, readwrite: true, strict: true });
       database.run(`PRAGMA busy_timeout = ${busyMs}`);
       database.run("PRAGMA journal_mode = WAL");
@@ -174,6 +180,8 @@ export class SqliteDatabase {
   }
 
   saveUser(userId: string): void {
+    // Most are known: looking needs no turn to write, for which one may have to wait.
+    if (this.#database.query("SELECT 1 FROM user WHERE user_id = ?").get(userId) !== null) return;
     this.#database
       .query("INSERT OR IGNORE INTO user (user_id, audio_format) VALUES (?, ?)")
       .run(userId, writeFormat(defaultAudioFormat));
@@ -270,27 +278,14 @@ export class SqliteDatabase {
     this.#database.query(sql).run(userId, packageName);
   }
 
-  /** Commits a batch, all or nothing. */
-  commit({ ended, settled, events, sessions, aliveMs }: JournalBatch): void {
-    const db = this.#database;
-    const endSession = db.query("DELETE FROM session WHERE user_id = ?");
-    const endEvents = db.query("DELETE FROM event WHERE user_id = ?");
-    const settle = db.query("DELETE FROM event WHERE user_id = ? AND package_name = ? AND seq <= ?");
-    const keep = db.query(
-      "INSERT OR REPLACE INTO event (user_id, package_name, seq, body) VALUES (?, ?, ?, ?)",
-    );
-    const save = db.query("INSERT OR REPLACE INTO session (user_id, saved_ms, body) VALUES (?, ?, ?)");
-    const alive = db.query("INSERT OR REPLACE INTO process (id, alive_ms) VALUES (1, ?)");
-    db.transaction(() => {
-      for (const userId of ended) {
-        endSession.run(userId);
-        endEvents.run(userId);
-      }
-      for (const { userId, packageName, upToSeq } of settled) settle.run(userId, packageName, upToSeq);
-      for (const { userId, packageName, seq, body } of events) keep.run(userId, packageName, seq, body);
-      for (const { userId, savedMs, body } of sessions) save.run(userId, savedMs, body);
-      alive.run(aliveMs);
-    }).immediate();
+  /** Commits a batch, all or nothing. While another process writes, it soon gives up. */
+  commit(batch: JournalBatch): void {
+    this.#database.run(`PRAGMA busy_timeout = ${commitBusyMs}`);
+    try {
+      this.#commit(batch);
+    } finally {
+      this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
+    }
   }
 
   /** What the process before this one has left. */
@@ -333,6 +328,28 @@ export class SqliteDatabase {
     this.#database.close();
   }
 
+  #commit({ ended, settled, events, sessions, aliveMs }: JournalBatch): void {
+    const db = this.#database;
+    const endSession = db.query("DELETE FROM session WHERE user_id = ?");
+    const endEvents = db.query("DELETE FROM event WHERE user_id = ?");
+    const settle = db.query("DELETE FROM event WHERE user_id = ? AND package_name = ? AND seq <= ?");
+    const keep = db.query(
+      "INSERT OR REPLACE INTO event (user_id, package_name, seq, body) VALUES (?, ?, ?, ?)",
+    );
+    const save = db.query("INSERT OR REPLACE INTO session (user_id, saved_ms, body) VALUES (?, ?, ?)");
+    const alive = db.query("INSERT OR REPLACE INTO process (id, alive_ms) VALUES (1, ?)");
+    db.transaction(() => {
+      for (const userId of ended) {
+        endSession.run(userId);
+        endEvents.run(userId);
+      }
+      for (const { userId, packageName, upToSeq } of settled) settle.run(userId, packageName, upToSeq);
+      for (const { userId, packageName, seq, body } of events) keep.run(userId, packageName, seq, body);
+      for (const { userId, savedMs, body } of sessions) save.run(userId, savedMs, body);
+      alive.run(aliveMs);
+    }).immediate();
+  }
+
   #settings(userId: string): UserSettings {
     const rows = this.#database
       .query<SettingRow, [string]>("SELECT scope, key, value FROM setting WHERE user_id = ? ORDER BY key")
@@ -364,7 +381,8 @@ export class SqliteDatabase {
  * the database the database's own mode.
  */
 function keepPrivate(file: string): void {
-  closeSync(openSync(file, "a", 0o600));
+  // Never opened if it is there: closing it would take from this process every lock that SQLite has on it.
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   for (const each of [file, `${file}-wal`, `${file}-shm`]) {
     if (existsSync(each) && (statSync(each).mode & 0o077) !== 0) chmodSync(each, 0o600);
   }

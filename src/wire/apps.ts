@@ -16,8 +16,9 @@ const schemas = {
     packageName: Type.String({ minLength: 1 }),
     apiKey: Type.String(),
     /**
-     * An addition of ours: the highest `seq` that the app has got. Who sends it gets exactly what comes after, at once. The
-     * SDK does not.
+     * An addition of ours: the number up to which the app has got everything, 0 at first. It is `resume.seq` of the latest
+     * acknowledgement, or the `seq` of the latest message after that. Who sends it gets exactly what comes after, at once.
+     * The SDK does not.
      */
     lastSeq: Type.Optional(Type.Integer({ minimum: 0 })),
     timestamp,
@@ -180,7 +181,7 @@ export interface SpeechGap {
 export interface Resume {
   /** Names the numbering. Another one than before: what was not confirmed of the former one is not replayed. */
   readonly epoch: number;
-  /** The acknowledgement's own number: what is replayed has lower ones, what is new higher. */
+  /** Behind this number the socket goes on: messages after the acknowledgement have higher ones, and they rise. */
   readonly seq: number;
   /** Events that were meant for the app and that it will not get. */
   readonly lost: number;

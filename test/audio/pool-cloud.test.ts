@@ -81,3 +81,31 @@ describe("speech in the cloud through the audio workers", () => {
     await lane.close(2_000);
   }, 40_000);
 });
+
+describe("the audio workers", () => {
+  test("tell each other that a provider refuses the key: it is asked once, not once a worker", async () => {
+    const refusing = new DeepgramSimulator({ apiKeys: ["another-key"] });
+    const several = await startPool({
+      workers: 2,
+      env: { BROWLINE_DEEPGRAM_KEY: "a-key", BROWLINE_DEEPGRAM_URL: refusing.url },
+    });
+    try {
+      const say = async ({ lane, heard }: ReturnType<typeof several.open>) => {
+        lane.setDemand({ languages: ["en-US"], pcm: false });
+        lane.markVoice(true);
+        lane.write(new Uint8Array(32_000));
+        await until("word that nobody serves", () => heard.states.some(({ state }) => state === "off"));
+      };
+      await say(several.open());
+      await until(
+        "word in the other worker",
+        () => several.pool.speechStatus().providers[0]?.circuit === "open",
+      );
+      await say(several.open());
+      expect(refusing.visits).toHaveLength(1);
+    } finally {
+      await several.pool.close();
+      await refusing.close();
+    }
+  }, 40_000);
+});

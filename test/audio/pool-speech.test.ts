@@ -62,6 +62,22 @@ describe("speech through the audio workers", () => {
     expect(words(heard)).toBe("go forward ten meters");
   });
 
+  test("D-29: shows in the metrics how far its words are behind", async () => {
+    const { lane } = running.open();
+    lane.setDemand(listen);
+    const seen = async () =>
+      (await running.metrics.speechLag.get()).values.find(({ metricName }) => metricName?.endsWith("_count"))
+        ?.value ?? 0;
+    const before = await seen();
+    // Speech that goes on: something is owed whenever one looks.
+    await until("a lag", async () => {
+      lane.markVoice(true);
+      lane.write(new Uint8Array(640));
+      return (await seen()) > before;
+    });
+    await lane.close(2_000);
+  });
+
   test("is not lost when the audio worker dies in the middle of it", async () => {
     const { lane, heard } = running.open();
     lane.setDemand(listen);

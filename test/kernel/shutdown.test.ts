@@ -3,7 +3,7 @@ import { Shutdown } from "../../src/kernel/shutdown.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 
 /** A process that is told to end, and what becomes of it. */
-function running(close: () => Promise<void>) {
+function running(close: () => Promise<void>, unfinished: readonly string[] = []) {
   const clock = new FakeClock();
   const ends: number[] = [];
   const lines: string[] = [];
@@ -14,6 +14,7 @@ function running(close: () => Promise<void>) {
       closes++;
       return close();
     },
+    unfinished: () => unfinished,
     exit: (code) => void ends.push(code),
     complain: (line) => void lines.push(line),
   });
@@ -77,5 +78,22 @@ describe("a process that is told to end", () => {
     await clock.advanceAsync(1);
     expect(ends).toEqual([1]);
     expect(lines).toEqual(["Not everything was closed within 5 s; ended all the same"]);
+  });
+
+  test("names what hung, with 1, whether everything else was closed or not", async () => {
+    const closed = running(async () => {}, ["the database"]);
+    closed.shutdown.signal();
+    await settle();
+    expect([closed.ends, closed.lines]).toEqual([
+      [1],
+      ["Not everything was closed, since this hung: the database; ended all the same"],
+    ]);
+    const stuck = running(never, ["the database", "the log"]);
+    stuck.shutdown.signal();
+    await stuck.clock.advanceAsync(5_000);
+    expect([stuck.ends, stuck.lines]).toEqual([
+      [1],
+      ["Not everything was closed within 5 s, since this hung: the database, the log; ended all the same"],
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { NumberedMessage } from "../../src/session/numbered-message.ts";
 import type { MessageClass, SendResult } from "../../src/session/ports.ts";
 import type { UserSession } from "../../src/session/user-session.ts";
+import { refusalError } from "../../src/wire/refusals.ts";
 import { apiKey, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
 
 /** Remembers the class of each event, and how many bytes came in one turn. */
@@ -88,6 +89,52 @@ test("what an app has not confirmed when it is lost once more, it gets on its ne
   await world.clock.advanceAsync(0);
   expect(next.events.length).toBe(count - confirmed + 1);
   expect(next.events[0]?.data).toMatchObject({ buttonId: pressOf(confirmed).buttonId });
+});
+
+/** What an app that keeps count has got on a socket: what the acknowledgement says, then the number of each message. */
+function lastSeqOf({ sent, numbers }: FakeApp): number {
+  const [ack] = sent;
+  return numbers.slice(1).at(-1) ?? (ack?.type === "tpa_connection_ack" ? ack.resume.seq : 0);
+}
+
+test("an app that keeps count misses nothing when it loses its socket between acknowledgement and replay", async () => {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  for (const buttonId of ["1", "2"])
+    session.receiveGlasses(generation, { type: "button_press", buttonId, pressType: "short" });
+  session.apps.closed(captions, former.generation);
+  const ids = (app: FakeApp) => app.events.map(({ data }) => (data as { buttonId: string }).buttonId);
+  const before = former.numbers.at(former.sent.findIndex(({ type }) => type === "data_stream")) ?? 0;
+
+  const cut = new FakeApp();
+  const accepted = session.apps.accept(captions, apiKey, world.nonce, cut, before);
+  expect(ids(cut)).toEqual(["2"]);
+  // Nothing but the acknowledgement has come before the next loss.
+  cut.sent.splice(1);
+  cut.numbers.splice(1);
+  session.apps.closed(captions, "generation" in accepted ? accepted.generation : 0);
+  const back = new FakeApp();
+  session.apps.accept(captions, apiKey, world.nonce, back, lastSeqOf(cut));
+  expect(ids(back)).toEqual(["2"]);
+});
+
+test("on one socket of an app that keeps count, numbers only rise, also while it is sent much again", async () => {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  session.apps.closed(captions, former.generation);
+  for (let n = 0; n < count; n++) session.receiveGlasses(generation, pressOf(n));
+  const app = new FakeApp();
+  const accepted = session.apps.accept(captions, apiKey, world.nonce, app, former.numbers.at(-1));
+  const own = "generation" in accepted ? accepted.generation : 0;
+  expect(app.events.length).toBeLessThan(count);
+  session.apps.tell(captions, own, refusalError("PERMISSION_DENIED", "no"));
+  await world.clock.advanceAsync(0);
+  expect(app.events.length).toBe(count);
+  expect(app.sent.at(-1)?.type).toBe("tpa_connection_error");
+  const [, ...numbers] = app.numbers;
+  expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
 });
 
 /** An app that is away and has missed a press, a webhook to it under way, and its own dial that comes in just then. */

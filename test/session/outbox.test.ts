@@ -86,7 +86,7 @@ test("takes a receipt for what the present socket was sent only", () => {
   expect(outbox.confirm(epoch + 1)).toBeUndefined();
   expect(texts()).toEqual(["press 1"]);
   expect(outbox.confirm(epoch + 1)).toBe(epoch + 1);
-  expect(outbox.owesReceipt).toBe(false);
+  expect(outbox.owesReceiptSinceMs).toBeUndefined();
 });
 
 test("believes an app that keeps count, of what is yet to be sent as well", () => {

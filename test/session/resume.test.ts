@@ -1,22 +1,11 @@
 import { expect, test } from "bun:test";
 import { apiKey, type Connected, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
+import { restarted } from "../support/restarted.ts";
 
 const userId = "user@example.com";
 const press = (buttonId: string) => ({ type: "button_press", buttonId, pressType: "short" }) as const;
 
-/** What a process that is killed now leaves behind, and another one that starts on it `awayMs` later. */
-async function killAndRestart(former: FakeWorld, awayMs: number): Promise<FakeWorld> {
-  const body = former.journal.sessionOf(userId);
-  const events = former.journal.eventsOf(userId);
-  const savedMs = former.clock.now();
-  const next = new FakeWorld({}, {}, undefined, savedMs + awayMs);
-  const user = await next.users.loadUser(userId);
-  next.storage.resume({
-    aliveMs: savedMs,
-    sessions: body === undefined ? [] : [{ userId, savedMs, body, user, events }],
-  });
-  return next;
-}
+const killAndRestart = (former: FakeWorld, awayMs: number) => restarted(former, userId, awayMs);
 
 async function running(...subscriptions: string[]): Promise<Connected & { world: FakeWorld; app: FakeApp }> {
   const world = new FakeWorld();

@@ -2,9 +2,11 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -16,6 +18,7 @@ import { join } from "node:path";
 import { SystemClock } from "../../src/kernel/clock.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { Metrics } from "../../src/kernel/metrics.ts";
+import { schemaVersion } from "../../src/store/schema.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
 import { SqliteStore } from "../../src/store/sqlite-store.ts";
 import type { AppRecord } from "../../src/store/store.ts";
@@ -54,6 +57,21 @@ async function open(): Promise<SqliteStore> {
   const store = await SqliteStore.open(file, { clock, log, metrics });
   stores.push(store);
   return store;
+}
+
+function makeForeign(): void {
+  const foreign = new Database(file);
+  foreign.run("CREATE TABLE song (title TEXT)");
+  foreign.close();
+}
+
+function makeDamaged(): void {
+  const database = new SqliteDatabase(file);
+  for (let n = 0; n < 100; n++) database.saveSetting(`${n}@example.com`, "phone", "key", "x".repeat(500));
+  database.close();
+  const bytes = readFileSync(file);
+  const page = 4_096 * Math.floor(bytes.length / 4_096 / 2);
+  writeFileSync(file, bytes.fill(0xa5, page, page + 4_096));
 }
 
 async function restarts(): Promise<number> {
@@ -113,29 +131,6 @@ describe("the SQLite store", () => {
     await expect(store.loadUser("user@example.com")).rejects.toThrow("the store is closed");
   });
 
-  test("takes over a database of the first version with everything in it", async () => {
-    const old = new Database(file);
-    old.run(`
-      CREATE TABLE app (package_name TEXT PRIMARY KEY, name TEXT NOT NULL, public_url TEXT NOT NULL,
-        type TEXT NOT NULL, api_key_hash TEXT NOT NULL, permissions TEXT NOT NULL) STRICT;
-      CREATE TABLE user (user_id TEXT PRIMARY KEY, audio_format TEXT NOT NULL) STRICT;
-      CREATE TABLE wanted_app (position INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL,
-        package_name TEXT NOT NULL, UNIQUE (user_id, package_name)) STRICT;
-      INSERT INTO user VALUES ('user@example.com', 'lc3:40');
-      PRAGMA user_version = 1;`);
-    const { packageName, name, publicUrl, type, apiKeyHash, permissions } = captions;
-    const columns = [packageName, name, publicUrl, type, apiKeyHash, JSON.stringify(permissions)];
-    old.query("INSERT INTO app VALUES (?, ?, ?, ?, ?, ?)").run(...columns);
-    old.close();
-    const store = await open();
-    expect(store.apps.all()).toEqual([captions]);
-    store.saveSetting("user@example.com", "phone", "k", 1);
-    expect(await store.loadUser("user@example.com")).toMatchObject({
-      audioFormat: { codec: "lc3", frameBytes: 40 },
-      settings: { phone: { k: 1 } },
-    });
-  });
-
   test("is for its owner's eyes only, with the files beside it, even if somebody opened them", async () => {
     const modes = () =>
       readdirSync(folder).map((name) => [name, (statSync(join(folder, name)).mode & 0o777).toString(8)]);
@@ -162,21 +157,35 @@ describe("the SQLite store", () => {
     expect((await open()).revocations.get("a@example.com")).toBe(1_700_000_000);
   });
 
-  test("refuses a database of a newer version, and leaves it as it is", async () => {
-    const newer = new Database(file);
-    newer.run("PRAGMA user_version = 99");
+  test("refuses a database of a newer version, and leaves it as it is, with what is only in its log", async () => {
+    const newer = new SqliteDatabase(join(folder, "newer.sqlite"));
+    newer.saveApp(captions);
+    const raw = new Database(join(folder, "newer.sqlite"));
+    raw.run("CREATE TABLE future (a TEXT) STRICT");
+    raw.run("PRAGMA user_version = 99");
+    // As a killed process leaves it.
+    for (const end of ["", "-wal"]) copyFileSync(join(folder, `newer.sqlite${end}`), `${file}${end}`);
+    raw.close();
     newer.close();
+    const bytes = () => ["", "-wal"].map((end) => readFileSync(`${file}${end}`, "hex"));
+    const before = bytes();
     await expect(open()).rejects.toThrow(
-      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows 4)`,
+      `The database ${file} cannot be used: it was written by a newer version (schema 99, this one knows ${schemaVersion})`,
     );
-    const after = new Database(file);
-    expect(after.query("SELECT name FROM sqlite_master").all()).toEqual([]);
-    after.close();
+    expect(bytes()).toEqual(before);
   });
 
-  test("refuses what is no database in one line", async () => {
-    writeFileSync(file, "not a database ".repeat(1000));
-    await expect(open()).rejects.toThrow(/^The database .* cannot be used: [^\n]+$/);
+  test.each<[string, () => void, RegExp]>([
+    ["no database", () => writeFileSync(file, "not a database ".repeat(1000)), /file is not a database$/],
+    ["another program's", () => makeForeign(), /it is a database of some other program$/],
+    ["damaged beyond its first page", () => makeDamaged(), /it is damaged \(.*bun run restore FILE$/],
+  ])("refuses in one line what is %s, and leaves it as it is", async (_what, make, problem) => {
+    make();
+    const before = readFileSync(file);
+    const opening = open();
+    await expect(opening).rejects.toThrow(/^The database .* cannot be used: [^\n]+$/);
+    await expect(opening).rejects.toThrow(problem);
+    expect(readFileSync(file).equals(before)).toBe(true);
   });
 
   test("refuses a folder that is not there in one line", async () => {
@@ -197,6 +206,24 @@ describe("the SQLite store", () => {
       expect(store.apps.all()).toEqual([captions]);
       store.saveWantedApp("user@example.com", `com.example.a${deaths}`, true);
       expect((await store.loadUser("user@example.com")).wantedApps).toHaveLength(deaths);
+    }
+  });
+
+  test("whose thread dies in the midst of its work leaves nothing half done, and nothing locked", async () => {
+    const store = await open();
+    const users = Array.from({ length: 2_000 }, (_, n) => `${n}@example.com`);
+    for (let round = 1; round <= 3; round++) {
+      const sessions = users.map((userId) => ({ userId, savedMs: round, body: String(round) }));
+      const commit = store.commit({ ended: [], settled: [], events: [], sessions, aliveMs: round });
+      // Time for the thread to be in the middle of it, though not for certain.
+      for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve));
+      store.injectDeath();
+      await commit.catch(() => undefined);
+      await until("the next thread", () => store.available, 30_000);
+      const { sessions: kept } = await store.loadSessions();
+      expect(new Set(kept.map(({ body }) => body)).size).toBeLessThanOrEqual(1);
+      // It would wait for five seconds, and then fail, if the dead thread still held the database.
+      await store.commit({ ended: users, settled: [], events: [], sessions: [], aliveMs: round });
     }
   });
 

@@ -82,6 +82,8 @@ export class FakeConnection implements CloudConnection {
   finalizes = 0;
   hasEnded = false;
   isOpen = false;
+  openedMs: number | undefined;
+  endedMs = Number.POSITIVE_INFINITY;
   readonly #clock: Clock;
   readonly #behaviour: FakeBehaviour & typeof usual;
   readonly #sink: ConnectionSink;
@@ -114,6 +116,7 @@ export class FakeConnection implements CloudConnection {
     clock.after(opensAfterMs, () => {
       if (this.hasEnded || !Number.isFinite(opensAfterMs)) return;
       this.isOpen = true;
+      this.openedMs = clock.now();
       this.#lastMs = clock.now();
       sink.onOpen();
       if (maxSessionMs !== undefined)
@@ -159,6 +162,7 @@ export class FakeConnection implements CloudConnection {
   end(failure: ConnectionFailure | undefined): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
+    this.endedMs = this.#clock.now();
     this.#sink.onEnd(failure);
   }
 

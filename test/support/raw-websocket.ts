@@ -1,10 +1,6 @@
 import { connect, type Socket } from "node:net";
+import { FrameSplitter, type SplitFrame } from "./frame-splitter.ts";
 import { until } from "./until.ts";
-
-export interface RawFrame {
-  readonly opcode: number;
-  readonly payload: Buffer;
-}
 
 export const opcodes = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -13,25 +9,23 @@ export const opcodes = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as co
  * sends any bytes it is told to.
  */
 export class RawWebSocket {
-  readonly frames: RawFrame[] = [];
+  readonly frames: SplitFrame[] = [];
   /** Status line and headers of the answer to the upgrade. */
   readonly head: string;
   readonly #socket: Socket;
-  #buffer: Buffer;
+  readonly #splitter = new FrameSplitter();
   #ended = false;
 
   private constructor(socket: Socket, head: string, rest: Buffer) {
     this.#socket = socket;
     this.head = head;
-    this.#buffer = rest;
     socket.on("data", (chunk: Buffer) => {
-      this.#buffer = Buffer.concat([this.#buffer, chunk]);
-      this.#parse();
+      this.frames.push(...this.#splitter.push(chunk));
     });
     socket.on("close", () => {
       this.#ended = true;
     });
-    this.#parse();
+    this.frames.push(...this.#splitter.push(rest));
   }
 
   /** Dials and waits for the whole head of the answer, whatever it says. */
@@ -113,26 +107,6 @@ export class RawWebSocket {
 
   destroy(): void {
     this.#socket.destroy();
-  }
-
-  #parse(): void {
-    for (;;) {
-      const [first, second] = this.#buffer;
-      if (first === undefined || second === undefined) return;
-      const short = second & 127;
-      const headerBytes = short === 126 ? 4 : short === 127 ? 10 : 2;
-      if (this.#buffer.length < headerBytes) return;
-      const length =
-        short === 126
-          ? this.#buffer.readUInt16BE(2)
-          : short === 127
-            ? Number(this.#buffer.readBigUInt64BE(2))
-            : short;
-      if (this.#buffer.length < headerBytes + length) return;
-      const payload = this.#buffer.subarray(headerBytes, headerBytes + length);
-      this.frames.push({ opcode: first & 15, payload });
-      this.#buffer = this.#buffer.subarray(headerBytes + length);
-    }
   }
 }
 

@@ -45,9 +45,10 @@ export class RecogniserClient {
   }
 
   /** Resolves when everything of the stream before `sample` has been recognised. */
-  async settled(streamId: string, sample: number): Promise<void> {
+  async settled(streamId: string, sample: number, timeoutMs = 60_000): Promise<void> {
     await this.reports.until(
       (report) => report.kind === "settled" && report.streamId === streamId && report.sample >= sample,
+      timeoutMs,
     );
   }
 

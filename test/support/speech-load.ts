@@ -26,13 +26,17 @@ class Speaker {
   #left: number;
   #speaks = false;
 
-  constructor(opened: { lane: AudioLane; heard: HeardLane }, first: number, random: SeededRandom) {
+  constructor(
+    opened: { lane: AudioLane; heard: HeardLane },
+    first: number,
+    random: SeededRandom,
+    beginsWithinMs: number,
+  ) {
     this.lane = opened.lane;
     this.heard = opened.heard;
     this.first = first;
     this.#random = random;
-    // They do not all begin at once.
-    this.#left = random.integer(1, 100);
+    this.#left = random.integer(1, Math.ceil(beginsWithinMs / frameMs));
   }
 
   /** Writes the next frame. `ending`: no utterance begins any more. */
@@ -109,7 +113,8 @@ export async function runSpeechLoad({ sessions, seconds, faultEvery, random }: S
     const speakers = Array.from({ length: sessions }, (_, index) => {
       const opened = running.open();
       opened.lane.setDemand({ languages: ["en-US"], pcm: false });
-      return new Speaker(opened, 1 + 60 * (index % 500), random);
+      // They do not all begin at once: a connection over TLS costs as much as seconds of speech.
+      return new Speaker(opened, 1 + 60 * (index % 500), random, (seconds * 1_000) / 5);
     });
     let worstBeatMs = 0;
     let worstLateMs = 0;

@@ -6,8 +6,11 @@ import { verifyCoreToken } from "../../src/gateway/core-token.ts";
 import { loadSecrets } from "../../src/gateway/secrets.ts";
 import { commandLine } from "../../src/kernel/command-line.ts";
 import { sha256Hex } from "../../src/kernel/identity.ts";
+import { DataLock } from "../../src/store/data-lock.ts";
 import { withAppDatabase } from "../../tools/app-database.ts";
 import { registerCaptions, runningCaptions } from "../../tools/captions-registration.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { tlsCertificate } from "../support/tls-certificate.ts";
 
 const root = join(import.meta.dir, "..", "..");
 let dataDir: string;
@@ -52,18 +55,16 @@ describe("the token command", () => {
   test("names what is not an e-mail address", async () => {
     expect(await run("token", ["notanemail"])).toEqual({
       stdout: "",
-      stderr: "notanemail is not an e-mail address\nusage: bun run token EMAIL\n",
+      stderr: "notanemail is not an e-mail address\n",
       exitCode: 1,
     });
     expect(existsSync(dataDir)).toBe(false);
   });
 
   test.each([[[]], [["a@b.c", "more"]]])("says how it is used when given %p", async (args) => {
-    expect(await run("token", args)).toEqual({
-      stdout: "",
-      stderr: "usage: bun run token EMAIL\n",
-      exitCode: 1,
-    });
+    const { stdout, stderr, exitCode } = await run("token", args);
+    expect([stdout, exitCode]).toEqual(["", 1]);
+    expect(stderr).toStartWith("usage: bun run token EMAIL\n");
     expect(existsSync(dataDir)).toBe(false);
   });
 
@@ -162,6 +163,54 @@ describe("the apps command", () => {
   });
 });
 
+describe("the backup and restore commands", () => {
+  test("take a folder from one place to another, secrets included, and say what they have done", async () => {
+    const backup = join(dataDir, "..", "a.backup");
+    await run("apps", ["add", "com.example.a", "http://127.0.0.1:7010"]);
+    const token = (await run("token", ["ada@example.com"])).stdout.trim();
+    const written = await run("backup", [backup]);
+    expect([written.stderr, written.exitCode]).toEqual(["", 0]);
+    expect(written.stdout).toStartWith(`${dataDir} is backed up in ${backup}.`);
+    const elsewhere = { BROWLINE_DATA_DIR: join(dataDir, "..", "elsewhere") };
+    expect(await run("restore", [backup], elsewhere)).toEqual({
+      stdout: `${elsewhere.BROWLINE_DATA_DIR} is restored from ${backup}\n`,
+      stderr: "",
+      exitCode: 0,
+    });
+    expect((await run("apps", ["list"], elsewhere)).stdout).toContain("com.example.a");
+    const { tokenSecret } = loadSecrets(elsewhere.BROWLINE_DATA_DIR, {
+      tokenSecret: undefined,
+      adminToken: undefined,
+    });
+    expect(await verifyCoreToken(tokenSecret, token, new Map())).toMatchObject({ kind: "valid" });
+    expect((await run("restore", [backup], elsewhere)).stdout).toMatch(
+      /restored from .*\nWhat was there before is kept in .*browline\.db\.before-\d{14}\n$/,
+    );
+  });
+
+  test("fail with one line: nothing to back up, a file in the way, a folder in use, no backup", async () => {
+    const backup = join(dataDir, "..", "a.backup");
+    const fails = async (tool: string, args: string[], line: RegExp) => {
+      const { stdout, stderr, exitCode } = await run(tool, args);
+      expect([stdout, exitCode]).toEqual(["", 1]);
+      expect(stderr).toMatch(line);
+    };
+    await fails("backup", [backup], /^There is no database in the data folder [^\n]+\n$/);
+    withAppDatabase(dataDir, () => {});
+    writeFileSync(backup, "");
+    await fails("backup", [backup], /a\.backup is there already; --force replaces it\n$/);
+    await fails("restore", [backup], /was not restored: it was not made by bun run backup\n$/);
+    await fails("restore", [`${backup}.none`], /^There is no backup [^\n]+\n$/);
+    const lock = await DataLock.take(dataDir, new FakeClock(), 0);
+    await fails("restore", [backup], /^The data folder [^\n]+ is in use by another server[^\n]+\n$/);
+    lock.release();
+    for (const args of [[], ["a", "b"], ["--now", "a"]]) {
+      await fails("backup", args, /usage: bun run backup FILE/);
+      await fails("restore", args, /usage: bun run restore FILE/);
+    }
+  });
+});
+
 describe("every command", () => {
   const commands = [
     ...[
@@ -171,9 +220,12 @@ describe("every command", () => {
       "captions",
       "token",
       "apps",
+      "backup",
+      "restore",
       "speech-check",
       "test",
       "proof",
+      "chaos",
       "check",
       "bench",
     ],
@@ -189,12 +241,16 @@ describe("every command", () => {
     },
   );
 
-  test("is in package.json, and in the list that `bun tools/run.ts --help` prints", async () => {
+  test("is in package.json, in the README and in the list that `bun tools/run.ts --help` prints", async () => {
     const { scripts } = await Bun.file(join(root, "package.json")).json();
     expect(Object.keys(scripts).sort()).toEqual(commands.toSorted());
     const { stdout, exitCode } = await run("run", ["--help"]);
     expect(exitCode).toBe(0);
-    for (const command of commands) expect(stdout).toContain(command);
+    const readme = await Bun.file(join(root, "README.md")).text();
+    for (const command of commands) {
+      expect(stdout).toContain(command);
+      expect(readme).toContain(`\`${command}\``);
+    }
   });
 
   test("but start takes no arguments, and says so", async () => {
@@ -240,6 +296,23 @@ describe("the captions command", () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ app: "a.b" }) });
     registerCaptions(dataDir, { packageName, url: `http://127.0.0.1:${other.port}`, apiKey: "k" });
     expect(await runningCaptions(dataDir, packageName)).toBeUndefined();
+  });
+});
+
+describe.each(["glasses", "captions"])("the %s command", (tool) => {
+  test("does not take a server whose certificate it does not trust for one that is not there", async () => {
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: tlsCertificate,
+      fetch: () => new Response(),
+    });
+    const url = `https://127.0.0.1:${server.port}`;
+    const { stderr, exitCode } = await run(tool, ["--url", url]);
+    expect([stderr, exitCode]).toEqual([
+      `the certificate of ${url} is not trusted here (DEPTH_ZERO_SELF_SIGNED_CERT). NODE_EXTRA_CA_CERTS=FILE names one to trust\n`,
+      1,
+    ]);
   });
 });
 

@@ -78,45 +78,41 @@ describe("the offline recogniser", () => {
   });
 
   test("hears eight who speak at once on two cores: those who wait are told, nobody starves, no audio is lost", async () => {
-    // As the server does it: two threads, the decoders shared between them.
-    const recognisers = [start(2), start(2)];
-    const sentences = await synthesised(exactSentences.slice(0, 4));
-    const speakers = Array.from({ length: 8 }, (_, index) => {
-      const client = recognisers[index % 2];
-      if (client === undefined) throw new Error("no recogniser");
-      return { id: `speaker ${index}`, client, recent: client.open(`speaker ${index}`) };
-    });
+    // As the server does it by default: one thread with four decoders, while the other core has all the rest to do.
+    const client = start(4);
+    await client.reports.until(({ kind }) => kind === "availability");
+    const sentences = await synthesised(exactSentences.slice(0, 3));
     const startedAt = performance.now();
-    const turns = speakers.map(async ({ id, client, recent }, index) => {
+    const speakers = Array.from({ length: 8 }, (_, index) => {
+      const id = `speaker ${index}`;
+      const recent = client.open(id);
       const turn = index % sentences.length;
       const said = [...sentences.slice(turn), ...sentences.slice(0, turn)];
-      const [firstEnd = 0] = said.map((recording) => client.say(id, recent, recording).end);
-      await client.settled(id, firstEnd);
-      const firstMs = performance.now() - startedAt;
-      await client.settled(id, recent.written);
-      const doneMs = performance.now() - startedAt;
-      const text = said.map((recording) => recording.text).join(" ");
-      return { id, client, firstMs, doneMs, errors: wordErrors(text, client.heard(id)) };
+      for (const recording of said) client.say(id, recent, recording);
+      return { id, recent, text: said.map((recording) => recording.text).join(" ") };
     });
-    const results = await Promise.all(turns);
-    const rate = wordErrorRate(results.map(({ errors }) => errors));
-    const firsts = results.map(({ firstMs }) => firstMs);
-    const last = Math.max(...results.map(({ doneMs }) => doneMs));
-    const seconds = (ms: number) => (ms / 1000).toFixed(1);
+    for (const { id, recent } of speakers) await client.settled(id, recent.written, 120_000);
+    const seconds = (performance.now() - startedAt) / 1_000;
     const audioMs = speakers.reduce((sum, { recent }) => sum + recent.written / samplesPerMs, 0);
+    const rate = wordErrorRate(speakers.map(({ id, text }) => wordErrors(text, client.heard(id))));
     process.stdout.write(
-      `eight speakers at once: first final after ${seconds(Math.min(...firsts))} to ${seconds(Math.max(...firsts))} s, ` +
-        `${seconds(audioMs)} s of speech in ${seconds(last)} s, word error rate ${(100 * rate).toFixed(1)} %\n`,
+      `eight speakers at once: ${(audioMs / 1_000).toFixed(1)} s of speech in ${seconds.toFixed(1)} s, ` +
+        `word error rate ${(100 * rate).toFixed(1)} %\n`,
     );
-    const waited = results.filter(({ client, id }) => client.states(id).includes("degraded"));
+    const waited = speakers.filter(({ id }) => client.states(id).includes("degraded"));
     expect(waited.length).toBeGreaterThanOrEqual(4);
-    for (const { client, id } of results) {
-      expect(client.lost(id)).toBe(0);
-      expect(client.of(id).filter(({ kind }) => kind === "final").length).toBeGreaterThanOrEqual(4);
+    for (const { id } of waited) expect(client.states(id).at(-1)).toBe("ready");
+    for (const { id } of speakers) expect(client.lost(id)).toBe(0);
+    // All of them are strangers, whose first sentence is the hardest.
+    expect(rate).toBeLessThan(0.2);
+    // By turns, not by time: nobody has been heard three times before everybody has been heard once.
+    const turns = new Map<string, number>();
+    for (const report of client.reports.events) {
+      if (report.kind !== "final") continue;
+      const heard = (turns.get(report.streamId) ?? 0) + 1;
+      turns.set(report.streamId, heard);
+      if (heard === sentences.length) expect(turns.size).toBe(speakers.length);
     }
-    for (const { client, id } of waited) expect(client.states(id).at(-1)).toBe("ready");
-    expect(rate).toBeLessThan(0.1);
-    // The last to be heard for the first time is heard before the others are done with all they have to say.
-    expect(Math.max(...firsts)).toBeLessThan(0.9 * last);
-  });
+    expect([...turns.values()]).toEqual(speakers.map(() => sentences.length));
+  }, 150_000);
 });

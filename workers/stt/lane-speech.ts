@@ -113,6 +113,13 @@ export class LaneSpeech {
     for (const { stream } of this.#streams.values()) stream.voiceEnd(sample);
   }
 
+  /** Audio received and not recognised yet, milliseconds, of each stream that owes words. */
+  get lagsMs(): number[] {
+    return [...this.#streams.values()].flatMap(({ stream: { owedFrom } }) =>
+      owedFrom === undefined ? [] : [Math.round((this.#recent.written - owedFrom) / samplesPerMs)],
+    );
+  }
+
   /** Resolves when the pending words of all streams have been reported, or `drainMs` have passed. Safe to call twice. */
   close(drainMs: number): Promise<void> {
     this.#closed ??= this.#close(drainMs);

@@ -105,6 +105,10 @@ class PocketsphinxStream implements SpeechStream {
     this.#segments = new VoiceSegments(options.fromSample);
   }
 
+  get owedFrom(): number | undefined {
+    return this.#segments.first?.start;
+  }
+
   /** Opens the stream at the other end and tells it of all voice that is still to be recognised. */
   reopen(): void {
     const { streamId, recent } = this.#options;

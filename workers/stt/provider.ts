@@ -44,6 +44,8 @@ export interface SpeechStream {
   voiceEnd(sample: number): void;
   /** Who wants the language, and how, has changed: holds from the next pause on, not in mid-utterance. */
   setWish?(wish: SpeechWish): void;
+  /** First sample of speech that is not recognised yet; undefined while nothing is owed. */
+  readonly owedFrom?: number | undefined;
   /** Whether audio is still owed while the state is `off`: what could not be recognised yet will be. */
   readonly keepsBacklog?: boolean;
   /** Resolves when the pending words have been reported, or `drainMs` have passed, and the stream is gone. */

@@ -52,4 +52,16 @@ describe("the circuit of a provider", () => {
     );
     expect(state).toEqual({ kind: "open", untilMs: 7_000, coolDownMs: 5_000 });
   });
+
+  test("takes another worker's word: opens, stays open for as long as either says, and closes", () => {
+    const told = (untilMs: number | undefined): CircuitEvent => ({
+      kind: "told",
+      untilMs,
+      coolDownMs: 5_000,
+    });
+    expect(after([0, told(5_000)])).toEqual({ kind: "open", untilMs: 5_000, coolDownMs: 5_000 });
+    const refused: CircuitEvent = { kind: "failed", failure: "auth" };
+    expect(after([0, refused], [1_000, told(6_000)])).toMatchObject({ kind: "open", untilMs: 600_000 });
+    expect(after([0, refused], [1_000, told(undefined)])).toEqual(closedCircuit);
+  });
 });

@@ -13,7 +13,9 @@ export type CircuitEvent =
   | { readonly kind: "probed" }
   /** The probe ended and showed nothing. */
   | { readonly kind: "undecided" }
-  | { readonly kind: "answered" };
+  | { readonly kind: "answered" }
+  /** Another worker leaves it alone until then; undefined: it works there. */
+  | { readonly kind: "told"; readonly untilMs: number | undefined; readonly coolDownMs: number };
 
 const failuresToOpen = 3;
 const windowMs = 30_000;
@@ -32,6 +34,14 @@ export function nextCircuit(state: CircuitState, event: CircuitEvent, nowMs: num
       return state.kind === "open" ? { kind: "probing", coolDownMs: state.coolDownMs } : state;
     case "undecided":
       return state.kind === "probing" ? { ...state, kind: "open", untilMs: nowMs } : state;
+    case "told":
+      if (event.untilMs === undefined) return closedCircuit;
+      // What is known here, such as that the key is refused, may hold for longer.
+      return {
+        kind: "open",
+        untilMs: Math.max(event.untilMs, state.kind === "open" ? state.untilMs : 0),
+        coolDownMs: event.coolDownMs,
+      };
     case "failed":
       return afterFailure(state, event.failure, nowMs);
   }

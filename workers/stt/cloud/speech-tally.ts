@@ -1,4 +1,4 @@
-import type { CloudSpeechReport, SpeechCount } from "../../../src/audio/commands.ts";
+import type { SpeechCount } from "../../../src/audio/commands.ts";
 
 /** What the supervised streams of a worker count, until it is fetched for the main thread. */
 export class SpeechTally {
@@ -12,7 +12,7 @@ export class SpeechTally {
   }
 
   /** All that was counted since the last call. */
-  take(): CloudSpeechReport["counts"] {
+  take(): readonly SpeechCount[] {
     const counts = [...this.#counts.values()];
     this.#counts.clear();
     return counts;

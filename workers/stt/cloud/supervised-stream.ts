@@ -105,10 +105,8 @@ export class SupervisedStream implements SpeechStream {
     queueMicrotask(() => this.reconsider());
   }
 
-  /** Audio received and not settled, milliseconds; undefined while nothing is owed. */
-  get lagMs(): number | undefined {
-    const first = this.segments.first;
-    return first && (this.#options.recent.written - first.start) / samplesPerMs;
+  get owedFrom(): number | undefined {
+    return this.segments.first?.start;
   }
 
   get isServed(): boolean {

@@ -1,4 +1,4 @@
-import type { CloudSpeechReport } from "../../../src/audio/commands.ts";
+import type { CloudSpeech, SpeechNews } from "../../../src/audio/commands.ts";
 import type { Clock } from "../../../src/kernel/clock.ts";
 import type { SpeechProvider, SpeechSink, SpeechStream, SpeechStreamOptions } from "../provider.ts";
 import { OpenGate } from "./open-gate.ts";
@@ -22,6 +22,8 @@ export interface SupervisorOptions {
   readonly seats: readonly CloudSeat[];
   /** Who recognises without the cloud, in order of preference: asked whenever nobody in the cloud can be had. */
   readonly offline: () => readonly SpeechProvider[];
+  /** What a provider's failures or success should mean to the other workers. */
+  readonly onNews?: (news: SpeechNews) => void;
   readonly random?: () => number;
   /** For the negative control of the proof. */
   readonly replay?: boolean;
@@ -47,6 +49,7 @@ export class Supervisor implements SpeechProvider {
           clock,
           tally: this.#tally,
           onChange: () => this.#reconsider(),
+          onNews: (news) => options.onNews?.(news),
         }),
     );
   }
@@ -78,14 +81,17 @@ export class Supervisor implements SpeechProvider {
     return stream;
   }
 
+  /** Another worker has found out something about a provider. */
+  learn(news: SpeechNews): void {
+    this.#desks.find(({ id }) => id === news.provider)?.learn(news);
+  }
+
   /** What has happened since the last call, and how things stand. */
-  report(): CloudSpeechReport {
+  report(): CloudSpeech {
     const streams = [...this.#streams];
     return {
-      kind: "speech",
       providers: this.#desks.map(({ state }) => state),
       counts: this.#tally.take(),
-      lagsMs: streams.flatMap(({ lagMs }) => (lagMs === undefined ? [] : [Math.round(lagMs)])),
       unserved: streams.filter(({ isServed }) => !isServed).length,
     };
   }

@@ -1,4 +1,4 @@
-import type { SpeechProviderState } from "../../../src/audio/commands.ts";
+import type { SpeechNews, SpeechProviderState } from "../../../src/audio/commands.ts";
 import type { Clock } from "../../../src/kernel/clock.ts";
 import { type CircuitEvent, type CircuitState, closedCircuit, nextCircuit } from "./circuit.ts";
 import type { OpenGate } from "./open-gate.ts";
@@ -17,9 +17,14 @@ export interface VendorDeskOptions {
   readonly tally: SpeechTally;
   /** Whether it may be tried has changed. */
   readonly onChange: () => void;
+  /** What is worth telling the other workers, which have the same account. */
+  readonly onNews: (news: SpeechNews) => void;
 }
 
-/** One provider as all streams of a worker share it: whether it may be tried, and the door to it. */
+/** Within this time a probe has shown something, or shows nothing. */
+const probeMs = 15_000;
+
+/** One provider as all streams share it, those of a worker at once and those of others by word of mouth: whether it may be tried, and the door to it. */
 export class VendorDesk {
   readonly vendor: CloudVendor;
   readonly gate: OpenGate;
@@ -104,7 +109,28 @@ export class VendorDesk {
     }
   }
 
+  /** Takes another worker's word. A probe under way here finds out by itself. */
+  learn({ untilMs, coolDownMs }: SpeechNews): void {
+    if (this.#circuit.kind !== "probing") this.#change({ kind: "told", untilMs, coolDownMs });
+  }
+
   #move(event: CircuitEvent): void {
+    const before = this.#circuit;
+    this.#change(event);
+    const circuit = this.#circuit;
+    if (circuit.kind === before.kind) return;
+    const provider = this.id;
+    const { onNews, clock } = this.#options;
+    if (circuit.kind === "closed")
+      onNews({ kind: "speechNews", provider, untilMs: undefined, coolDownMs: 0 });
+    else {
+      // While one tries, the others wait for what comes of it, and not for ever.
+      const untilMs = circuit.kind === "open" ? circuit.untilMs : clock.now() + probeMs;
+      onNews({ kind: "speechNews", provider, untilMs, coolDownMs: circuit.coolDownMs });
+    }
+  }
+
+  #change(event: CircuitEvent): void {
     const before = this.#circuit;
     this.#circuit = nextCircuit(before, event, this.#options.clock.now());
     if (this.#circuit.kind !== before.kind) this.#options.onChange();
