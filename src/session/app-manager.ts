@@ -524,6 +524,8 @@ export class AppManager {
         if (state === "RUNNING" && (from === "CONNECTING" || from === "STOPPED")) this.#wantRunning(changed);
         if (from === "CONNECTING" && state !== "RUNNING") this.#host.display.bootEnds(packageName);
         if (state !== "RESURRECTING") this.#wake.settled(packageName);
+        if (state === "DORMANT")
+          for (const manager of this.#host.managers) manager.onAppAsleep?.(packageName);
         this.#host.onChange();
         this.#host.changed(from === "STOPPED");
       },

@@ -158,6 +158,12 @@ export class DashboardManager implements Manager {
     app.send({ type: "dashboard_mode_changed", mode: this.#mode });
   }
 
+  /** What it has written was true when it was last there. */
+  onAppAsleep(packageName: string): void {
+    for (const mode of contentModes) this.#rings[mode] = remove(this.#rings[mode], packageName);
+    this.refresh();
+  }
+
   onAppGone(packageName: string): void {
     for (const mode of contentModes) this.#rings[mode] = remove(this.#rings[mode], packageName);
     if (packageName === systemDashboardPackage) this.#corners = undefined;
