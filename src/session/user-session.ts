@@ -109,7 +109,7 @@ export class UserSession {
   ) {
     const { metrics, config } = world;
     // What goes wrong in a timer of this session is told as this session's.
-    const containment = new Containment(metrics, log);
+    const containment = new Containment(world.clock, metrics, log);
     const clock = new ContainedClock(world.clock, (error) => containment.report("timer", error));
     const { limits } = config;
     this.userId = user.userId;
