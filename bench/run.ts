@@ -36,8 +36,15 @@ async function runScenarios({ only, full }: BenchArguments & { command: "bench" 
   const chosen = scenarios.filter(({ name, inShortRun }) =>
     only === undefined ? full || inShortRun : matches(name, only),
   );
-  const patience = new Patience(full ? 180_000 : 15_000);
-  let context: BenchContext = { full, surroundings: new Surroundings(), patience, say };
+  const patience = new Patience(full ? 120_000 : 10_000);
+  const addRoundsUntilMs = performance.now() + (full ? 15 * 60_000 : 100_000);
+  let context: BenchContext = {
+    full,
+    surroundings: new Surroundings(),
+    patience,
+    addRoundsUntilMs,
+    say,
+  };
   const found: NamedOutcome[] = [];
   try {
     for (const { name, run } of chosen) {
@@ -113,6 +120,7 @@ async function soak(minutes: number): Promise<void> {
       full: true,
       surroundings,
       patience: new Patience(0),
+      addRoundsUntilMs: 0,
       say,
     });
     say(`\n${verdictTable(verdicts)}\n\n${notes.join("\n")}`);

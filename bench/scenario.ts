@@ -7,6 +7,8 @@ export interface BenchContext {
   readonly full: boolean;
   readonly surroundings: Surroundings;
   readonly patience: Patience;
+  /** Until then (`performance.now()`) rounds may be added for void ones: a run has to end some time. */
+  readonly addRoundsUntilMs: number;
   /** Tells whoever waits what is going on. */
   say(line: string): void;
 }

@@ -21,6 +21,11 @@ import { type LaneContext, WorkerLane } from "./worker-lane.ts";
 
 /** Well under the 250 ms within which a sign of life is expected. */
 const beatMs = 100;
+/**
+ * The collector takes the recent audio of all sessions, which is shared memory, for a part of this thread's heap, and so
+ * lets hundreds of megabytes of garbage pile up before it does something. What it has to look at is small.
+ */
+const beatsPerCollection = 20;
 /** Least time between two messages about lanes. */
 const reportMs = 5;
 /** How often it is said how speech fares. */
@@ -113,11 +118,13 @@ export class AudioEngine {
     setInterval(() => this.#reportSpeech(post), speechReportMs);
     this.#loop = new DrainLoop(arena, (slot) => this.#lanes.get(slot));
     this.#loop.start();
+    let beats = 0;
     setInterval(() => {
       arena.countBeat();
       const { user, system } = process.threadCpuUsage();
       arena.setCpuMs(cpuBeforeMs + (user + system) / 1e3);
       for (const lane of this.#lanes.values()) lane.endIfQuiet();
+      if (++beats % beatsPerCollection === 0 && this.#lanes.size > 0) Bun.gc(false);
     }, beatMs);
   }
 

@@ -40,6 +40,7 @@ interface Webhook {
   readonly mentraOSWebsocketUrl: string;
 }
 
+const frameBytes = 640;
 const apiKey = crypto.randomUUID();
 const names = ["com.example.bench", "com.example.bench.second"];
 const sockets = new Set<ClientConnection>();
@@ -64,14 +65,17 @@ async function dialBack({ sessionId, mentraOSWebsocketUrl }: Webhook, packageNam
   let expected = -1;
   const onAudio = (payload: Uint8Array) => {
     audioBytes += payload.byteLength;
-    const stamp = readStamp(payload);
-    if (stamp === undefined) return;
-    if (expected >= 0 && stamp.number > expected) {
-      audioGaps += stamp.number - expected;
-      usersWithGaps.add(sessionId);
+    // A server that is late may send several frames in one message.
+    for (let at = 0; at < payload.byteLength; at += frameBytes) {
+      const stamp = readStamp(payload, at);
+      if (stamp === undefined) return;
+      if (expected >= 0 && stamp.number > expected) {
+        audioGaps += stamp.number - expected;
+        usersWithGaps.add(sessionId);
+      }
+      expected = stamp.number + 1;
+      if (measuring) audioLatency.record((monotonicMs() - stamp.atMs) * 1000);
     }
-    expected = stamp.number + 1;
-    if (measuring) audioLatency.record((monotonicMs() - stamp.atMs) * 1000);
   };
   const onText = (text: string) => {
     if (text.includes('"tpa_connection_ack"')) {

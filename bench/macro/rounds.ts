@@ -23,12 +23,13 @@ export class Rounds {
   }
 
   /**
-   * Runs `count` rounds of one trial of every plan. For each round with a void trial one more is run, up to `spare`.
+   * Runs `count` rounds of one trial of every plan. For each round with a void trial one more is run, up to `spare`, while
+   * there is time.
    */
   static async run(
     plans: readonly TrialPlan[],
     { count, spare }: { readonly count: number; readonly spare: number },
-    { surroundings, patience, say }: BenchContext,
+    { surroundings, patience, addRoundsUntilMs, say }: BenchContext,
   ): Promise<Rounds> {
     const rounds: Trial[][] = [];
     for (let wanted = count; rounds.length < wanted; ) {
@@ -40,7 +41,8 @@ export class Rounds {
         say(`  round ${rounds.length + 1}: ${describe(trial)}`);
       }
       rounds.push(round);
-      if (round.some((trial) => trial.void !== undefined) && wanted < count + spare) wanted++;
+      const mayAdd = wanted < count + spare && performance.now() < addRoundsUntilMs;
+      if (mayAdd && round.some((trial) => trial.void !== undefined)) wanted++;
     }
     return new Rounds(rounds);
   }
@@ -76,9 +78,12 @@ export class Rounds {
     );
   }
 
-  /** Frames that were lost, over all trials, void ones included: what is lost is lost. */
-  lost(name: string): number {
-    return this.all(name).reduce((sum, { missing, gaps }) => sum + missing + gaps, 0);
+  /** Frames that were lost over the trials that count; undefined when none does. A gap is a loss seen from its other end. */
+  lost(name: string): number | undefined {
+    const trials = this.counting(name);
+    return trials.length === 0
+      ? undefined
+      : trials.reduce((sum, { missing, gaps }) => sum + Math.max(missing, gaps), 0);
   }
 
   table(): string {
@@ -113,7 +118,9 @@ export class Rounds {
         ...latency("speech service to app", ({ transcriptToApp }) => transcriptToApp),
         ...latency("display pacing error", ({ pacingError }) => pacingError),
         row("frames sent, void trials too", (name) => String(sum(this.all(name).map(({ sent }) => sent)))),
-        row("frames missing, void trials too", (name) => String(this.lost(name))),
+        row("frames missing, void trials too", (name) =>
+          String(sum(this.all(name).map(({ missing, gaps }) => Math.max(missing, gaps)))),
+        ),
         row("lost by cause, void trials too", (name) => byCause(this.all(name).map(({ lost }) => lost))),
         row(
           "trials, void ones",

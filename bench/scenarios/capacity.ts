@@ -4,7 +4,7 @@ import { nothingFound, type Plot } from "../outcome.ts";
 import type { Scenario } from "../scenario.ts";
 import { mustExceed, valueAtMost } from "../verdicts.ts";
 
-const steps = [100, 200, 300, 400, 500, 600, 800];
+const steps = [100, 200, 300, 400, 500, 700];
 const brokenMs = 100;
 
 /** How many sessions of Opus with a live transcript stream a loop carries before it is of no use to anybody. */

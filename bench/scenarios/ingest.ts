@@ -20,7 +20,7 @@ export const ingest: Scenario = {
       sessions,
       traffic: { codec: "pcm", framesPerSecond: 50 },
       warmupMs: 1_500,
-      measuredMs: context.full ? 5_000 : 3_000,
+      measuredMs: context.full ? 4_000 : 3_000,
     });
     const plans = [plan(bare, "bare"), plan(browline, "browline")];
     // The control takes a third of the time, and is always the same.

@@ -31,7 +31,6 @@ export const relay: Scenario = {
       ? await Rounds.run([plan(single, "single loop")], { count: 1, spare: 0 }, context)
       : undefined;
     const p99 = (reading: Parameters<Rounds["over"]>[1]) => rounds.over(browline, reading);
-    const counted = rounds.counting(browline).length > 0;
     return {
       ...nothingFound,
       figures: rounds.figures("relay"),
@@ -41,7 +40,7 @@ export const relay: Scenario = {
           `frames lost, ${sessions} sessions of PCM with an app each`,
           "",
           0,
-          counted ? rounds.lost(browline) : undefined,
+          rounds.lost(browline),
         ),
         atMost(
           "3",

@@ -24,7 +24,7 @@ export const slowPeers: Scenario = {
         codec: "pcm",
         framesPerSecond: 50,
         displayMs: 250,
-        heavy: { sessions: deafSessions, frameBytes: 32 * 1024 },
+        heavy: { sessions: deafSessions, frameBytes: 16 * 1024 },
       },
       apps: { count: 1, hears: ["audio_chunk"], showing: sessions, displayEveryMs: 1_000 },
       deaf: count,

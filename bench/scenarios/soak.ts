@@ -88,5 +88,5 @@ export async function runSoak(minutes: number, context: BenchContext): Promise<O
 export const soak: Scenario = {
   name: "soak",
   inShortRun: false,
-  run: (context) => runSoak(3, context),
+  run: (context) => runSoak(2.5, context),
 };

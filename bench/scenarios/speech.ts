@@ -24,8 +24,8 @@ export const speech: Scenario = {
         traffic: { codec, framesPerSecond: 50 },
         apps: { count: 1, hears: ["transcription:en-US"] },
         speech: true,
-        warmupMs: 2_000,
-        measuredMs: context.full ? 5_000 : 3_000,
+        warmupMs: 1_500,
+        measuredMs: context.full ? 4_000 : 2_500,
       });
       const rounds = await Rounds.run(
         [plan(single, "single loop"), plan(browline, "browline")],

@@ -68,8 +68,8 @@ export interface AppHost {
   /** An app came, went or changed its mind: the user is to be told, and the demand for audio looked at again. */
   readonly onChange: () => void;
   readonly journal: Journal;
-  /** Something has changed that `keep` gives. */
-  readonly changed: () => void;
+  /** Something has changed that `keep` gives. `atOnce`: events are worth nothing without it. */
+  readonly changed: (atOnce?: boolean) => void;
 }
 
 /** What is kept of an app in case the process ends. */
@@ -525,7 +525,7 @@ export class AppManager {
         if (from === "CONNECTING" && state !== "RUNNING") this.#host.display.bootEnds(packageName);
         if (state !== "RESURRECTING") this.#wake.settled(packageName);
         this.#host.onChange();
-        this.#host.changed();
+        this.#host.changed(from === "STOPPED");
       },
       onGone: (gone) => this.#erase(gone),
       onGivenUp: (_link, { message }) => this.#host.onGivenUp(packageName, message),

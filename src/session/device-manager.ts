@@ -218,6 +218,8 @@ export class DeviceManager implements Manager {
     const { timestamp: _now, ...now } = message;
     const same = Bun.deepEquals(former, now);
     this.#status = message;
-    if (!same) this.#context.publish(connectionStream, message, "newest", connectionStream);
+    if (same) return;
+    this.#context.changed();
+    this.#context.publish(connectionStream, message, "newest", connectionStream);
   }
 }

@@ -391,6 +391,8 @@ export class DisplayManager {
     if (result !== "sent") return "undelivered";
     const view = this.#views[name];
     const ended = view.screen.kind === "showing" && forgetFleeting(view, view.screen.wish);
+    // Whoever goes on after this process has to know that there is something to be taken away.
+    if (view.screen.kind === "empty") this.#host.changed();
     view.screen = wish === undefined ? { kind: "empty" } : { kind: "showing", wish };
     view.staleSinceMs = undefined;
     if (wish !== undefined) this.#sent.add(wish);

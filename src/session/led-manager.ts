@@ -52,7 +52,7 @@ export class LedManager implements Manager {
   onGlassesMessage(message: GlassesMessage): void {
     if (message.type !== "rgb_led_control_response") return;
     const asked = this.#asked.get(message.requestId);
-    this.#asked.delete(message.requestId);
+    if (this.#asked.delete(message.requestId)) this.#context.changed();
     if (asked === undefined) {
       this.#context.metrics.messagesRejected.inc({ side: "glasses", reason: "nothing_asked" });
       return;

@@ -232,7 +232,7 @@ export class SpeakerManager implements Manager {
     });
     if (sent === "sent") {
       this.#untoldStops.delete(packageName);
-      if (trackId === undefined) this.#audible.delete(packageName);
+      if (trackId === undefined && this.#audible.delete(packageName)) this.#context.changed();
     } else if (this.#audible.has(packageName)) {
       // Two tracks of one app: all of them, so that a phone that stays away is not owed ever more.
       const same = !this.#untoldStops.has(packageName) || this.#untoldStops.get(packageName) === trackId;

@@ -281,6 +281,7 @@ export class TranscriptionManager {
     this.#host.metrics.transcripts.inc({ kind: data.isFinal ? "final" : "interim" });
     this.#heardMs = Math.max(this.#heardMs, data.endTime);
     this.#noteSpeech(data.isFinal);
+    if (data.isFinal) this.#host.changed();
     this.history.add(data);
     const language = data.transcribeLanguage;
     const keys = [`transcription:${language}`];

@@ -193,7 +193,7 @@ export class UserSession {
       // Whoever was there when the server went is on the way back.
       userPresent: () => this.#port !== undefined || this.#resuming,
       journal: world.journal,
-      changed: () => this.#changed(),
+      changed: (atOnce) => this.#changed(atOnce),
       hasInstalled: (packageName) => this.hasInstalled(packageName),
       capabilities: () => this.device.facts.capabilities,
       onGivenUp: (packageName, message) => {
@@ -482,16 +482,17 @@ export class UserSession {
   }
 
   /** Something has changed that `keep` gives. */
-  #changed(): void {
+  #changed(atOnce = false): void {
     // Nobody can have seen anything of it yet.
     if (!this.#everConnected || this.disposed) return;
-    this.#world.journal.save(this.userId, () => {
+    const read = () => {
       let body: string | undefined;
       this.#containment.run("snapshot", () => {
         body = this.keep();
       });
       return body;
-    });
+    };
+    this.#world.journal.save(this.userId, read, atOnce);
   }
 
   async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {

@@ -18,8 +18,9 @@ export interface Journal {
   /**
    * Something of a session has changed. `read` is called when its turn comes, once for all changes until then, and gives
    * the whole session as JSON. Undefined: it cannot be read, and stays as it was last kept.
+   * @param atOnce events that are kept from now on make sense only with this change: it is committed no later than they are.
    */
-  save(userId: string, read: () => string | undefined): void;
+  save(userId: string, read: () => string | undefined, atOnce?: boolean): void;
   /** A session is over: nothing of it is kept. */
   end(userId: string): void;
 }
@@ -73,6 +74,8 @@ interface Waiting {
 interface Changed {
   readonly read: () => string | undefined;
   readonly atMs: number;
+  /** Whether what is committed with it makes sense only together with it. */
+  readonly atOnce: boolean;
 }
 
 /**
@@ -144,13 +147,14 @@ export class StoreJournal implements Journal {
     this.#schedule(this.#parts.clock.now());
   }
 
-  save(userId: string, read: () => string | undefined): void {
+  save(userId: string, read: () => string | undefined, atOnce = false): void {
     this.#sessions.add(userId);
-    if (this.#changed.has(userId)) return;
     const { clock, limits } = this.#parts;
     const now = clock.now();
-    const atMs = Math.max(now, (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs);
-    this.#changed.set(userId, { read, atMs });
+    const turnMs = (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs;
+    const atMs = atOnce ? now : Math.max(now, turnMs);
+    if ((this.#changed.get(userId)?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) return;
+    this.#changed.set(userId, { read, atMs, atOnce });
     this.#schedule(atMs);
   }
 
@@ -277,8 +281,8 @@ export class StoreJournal implements Journal {
     // At the end nobody is held up, and there is no next turn.
     const untilMs = this.#idle === undefined ? nowMs + limits.snapshotsMs : Number.POSITIVE_INFINITY;
     for (const [userId, changed] of this.#changed) {
-      if (read.length > 0 && clock.now() >= untilMs) break;
-      if (changed.atMs > nowMs) continue;
+      const hasToWait = !changed.atOnce && read.length > 0 && clock.now() >= untilMs;
+      if (hasToWait || changed.atMs > nowMs) continue;
       this.#changed.delete(userId);
       this.#readAtMs.set(userId, nowMs);
       this.#containment.run("snapshot", () => {
@@ -318,7 +322,7 @@ export class StoreJournal implements Journal {
     this.#bytes = this.#events.reduce((sum, { event }) => sum + sizeOf(event), 0);
     for (const { userId, body } of batch.sessions) {
       if (!this.#sessions.has(userId) || this.#changed.has(userId)) continue;
-      this.#changed.set(userId, { read: () => body, atMs: this.#parts.clock.now() });
+      this.#changed.set(userId, { read: () => body, atMs: this.#parts.clock.now(), atOnce: false });
     }
     this.#shed();
   }

@@ -257,6 +257,7 @@ class ChaosRun {
   ): AppSeat {
     const onProblem = (problem: string) => this.#judge.report(`${packageName}: ${problem}`, userId, journal);
     const ledger = new PressLedger(this.#rules, onProblem, lane?.swallowsPongs);
+    ledger.onPardon = (press, pardon) => journal.note(`${packageName}: press ${press} is missing: ${pardon}`);
     const seat = new AppSeat({ userId, packageName, ledger, journal, lane, streams });
     if (lane !== undefined) {
       lane.onIdleCut = () => {

@@ -185,3 +185,13 @@ test("what had no room is told after a restart as often as it was lost, and is n
     Array.from({ length: outboxEvents }, (_, n) => press(String(n + 88))),
   );
 });
+
+test("an app that is started is kept before any event for it: the next process would not know whose it is", async () => {
+  const world = new FakeWorld();
+  const { session } = await world.connect(userId);
+  const before = world.journal.outOfTurn;
+  void session.apps.start(captions);
+  expect(world.journal.outOfTurn).toBe(before + 1);
+  world.connectApp(session);
+  expect(world.journal.outOfTurn).toBe(before + 1);
+});

@@ -99,6 +99,25 @@ describe("the journal", () => {
     expect(saved.length).toBeLessThanOrEqual(12);
   });
 
+  test("reads a session out of its turn, together with events that make sense only with what it has become", async () => {
+    const { clock, disk, journal, keep } = stage();
+    let version = 1;
+    const save = (atOnce?: boolean) => journal.save(userId, () => String(version), atOnce);
+    save();
+    await settle();
+    await clock.advanceAsync(limits.commitGroupMs);
+    version = 2;
+    save();
+    version = 3;
+    save(true);
+    keep(1);
+    await settle();
+    const { sessions, events } = disk.batches.at(-1) ?? {};
+    expect([sessions?.map(({ body }) => body), events?.length]).toEqual([["3"], 1]);
+    await clock.advanceAsync(limits.snapshotEveryMs);
+    expect(disk.batches.filter(({ sessions: read }) => read.length > 0).length).toBe(2);
+  });
+
   test("reads no more sessions at a stretch than the main loop can spare, each in its turn, but all at the end", async () => {
     const { clock, disk, journal } = stage();
     const users = Array.from({ length: 10 }, (_, n) => `${n}@example.com`);

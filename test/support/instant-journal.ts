@@ -5,7 +5,9 @@ import type { KeptEvent } from "../../src/store/store.ts";
 export class InstantJournal implements Journal {
   /** By user and package, oldest first. */
   readonly #events = new Map<string, Map<string, KeptEvent[]>>();
-  readonly #sessions = new Map<string, () => string | undefined>();
+  readonly #sessions = new Map<string, string>();
+  /** How often a session was to be kept out of its turn. */
+  outOfTurn = 0;
   /** While set, events are kept only when `release` is called. */
   held: (() => void)[] | undefined;
 
@@ -29,8 +31,14 @@ export class InstantJournal implements Journal {
     else ofUser?.delete(packageName);
   }
 
-  save(userId: string, read: () => string | undefined): void {
-    this.#sessions.set(userId, read);
+  /** As it is at the end of this turn: a change of which the journal is not told is not kept. */
+  save(userId: string, read: () => string | undefined, atOnce = false): void {
+    if (atOnce) this.outOfTurn++;
+    const former = this.#sessions.get(userId) ?? "";
+    this.#sessions.set(userId, former);
+    queueMicrotask(() => {
+      if (this.#sessions.has(userId)) this.#sessions.set(userId, read() ?? former);
+    });
   }
 
   end(userId: string): void {
@@ -48,8 +56,8 @@ export class InstantJournal implements Journal {
     return [...(this.#events.get(userId)?.values() ?? [])].flat();
   }
 
-  /** A session as it would be kept at this moment; undefined: nothing of it is. */
+  /** A session as it is kept; undefined: nothing of it is. */
   sessionOf(userId: string): string | undefined {
-    return this.#sessions.get(userId)?.();
+    return this.#sessions.get(userId);
   }
 }

@@ -43,13 +43,24 @@ const picks = 2_520;
 
 /** A script of `steps` steps of 0 to 50 ms, now and then of up to 2 s, over `users` users with five apps each. */
 export function randomScript(random: SeededRandom, users: number, steps: number): Step[] {
-  return Array.from({ length: steps }, () => ({
-    user: random.integer(0, users - 1),
-    app: random.integer(0, 4),
+  let user = 0;
+  let app = 0;
+  return Array.from({ length: steps }, () => {
+    // What happens tends to happen to the same: else nobody's life would come far.
+    if (random.chance(0.3)) user = random.integer(0, users - 1);
+    if (random.chance(0.3)) app = random.integer(0, 4);
+    return step(random, user, app);
+  });
+}
+
+function step(random: SeededRandom, user: number, app: number): Step {
+  return {
+    user,
+    app,
     action: random.chance(0.6) ? random.pick(often) : random.pick(sometimes),
     pick: random.integer(0, picks - 1),
     waitMs: random.chance(0.05) ? random.integer(0, 2_000) : random.integer(0, 50),
-  }));
+  };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface AppSocketLog {
   utterance: number;
   final: number;
   stopped: boolean;
+  /** Sounds and questions for the place. */
+  readonly answered: Set<string>;
 }
 
 /** A picture that an app has asked for. */
@@ -272,6 +274,7 @@ export class UserLife {
       utterance: -1,
       final: -1,
       stopped: false,
+      answered: new Set(),
     });
     return true;
   }

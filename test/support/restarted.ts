@@ -2,6 +2,8 @@ import { FakeWorld } from "./fake-world.ts";
 
 /** What a process that is killed now leaves behind of a user, and another one that starts on it `awayMs` later. */
 export async function restarted(former: FakeWorld, userId: string, awayMs: number): Promise<FakeWorld> {
+  // What this turn has changed is kept at its end.
+  await null;
   const body = former.journal.sessionOf(userId);
   const events = former.journal.eventsOf(userId);
   const savedMs = former.clock.now();
