@@ -73,7 +73,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     // Nothing of a folder that another server uses may be touched; one that is to take over has itself ready by then.
     const startPool = async () => {
       const started = await AudioPool.start({ config, clock, log, metrics });
-      closing.add("the audio and recogniser threads", () => started.close());
+      // A recogniser frees its models first.
+      closing.add("the audio and recogniser threads", () => started.close(), 2_000);
       return started;
     };
     const readyPool = config.handover ? await startPool() : undefined;

@@ -2,6 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { type UserHash, userHash } from "../kernel/identity.ts";
 import type { LatencyHistogram } from "../kernel/latency-histogram.ts";
 import type { Limits } from "../kernel/limits.ts";
+import { LineLimit } from "../kernel/line-limit.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { DisplayTimer } from "./display-timer.ts";
@@ -17,6 +18,7 @@ export class SocketContext {
   readonly sessions: Sessions;
   readonly heartbeat: Heartbeat;
   readonly #hashUser: UserHash;
+  readonly #lines: LineLimit;
   /** Set once the gateway drains: sockets that open later are sent away. */
   draining = false;
   readonly socketToRing: LatencyHistogram;
@@ -37,6 +39,7 @@ export class SocketContext {
     this.sessions = parts.sessions;
     this.heartbeat = parts.heartbeat;
     this.#hashUser = userHash(parts.tokenSecret);
+    this.#lines = new LineLimit(parts.clock);
     this.display = new DisplayTimer(parts.metrics.probes.stages.of("display_to_glasses"));
     this.socketToRing = parts.metrics.probes.stages.of("socket_to_ring");
   }
@@ -52,10 +55,12 @@ export class SocketContext {
     }
   }
 
-  /** Counts and logs what has been thrown and caught. */
+  /** Counts what has been thrown and caught, and logs it unless the same of the same user has been in the log just now. */
   contained(where: string, userId: string | undefined, error: unknown): void {
     this.metrics.errors.inc({ where });
-    this.log.error({ user: userId && this.#hashUser(userId), where, err: error }, "an error was contained");
+    const user = userId && this.#hashUser(userId);
+    const leftOut = this.#lines.admit(`${where} ${user}`);
+    if (leftOut !== undefined) this.log.error({ user, where, err: error, leftOut }, "an error was contained");
   }
 
   /** Counts a frame that is not acted on. `type` as the peer wrote it, for the log. */

@@ -17,7 +17,7 @@ export class Closing {
   readonly #clock: Clock;
   readonly #steps: Step[] = [];
   /** Under way, or left behind. */
-  readonly #unfinished = new Set<string>();
+  readonly #unfinished = new Set<Step>();
   #closing: Promise<void> | undefined;
 
   constructor(clock: Clock) {
@@ -32,9 +32,9 @@ export class Closing {
     this.#steps.push({ what, run, mostMs });
   }
 
-  /** What has been begun and not done: at the end, what hung. */
+  /** What has been begun and not done, each once: at the end, what hung. */
   get unfinished(): readonly string[] {
-    return [...this.#unfinished];
+    return [...new Set([...this.#unfinished].map(({ what }) => what))];
   }
 
   /** Closes all of it. Rejects with the first failure, once everything else has been closed. Safe to call twice. */
@@ -55,15 +55,15 @@ export class Closing {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #perform({ what, run, mostMs }: Step): Promise<void> {
-    this.#unfinished.add(what);
+  async #perform(step: Step): Promise<void> {
+    this.#unfinished.add(step);
     const late = Promise.withResolvers<void>();
-    const stop = this.#clock.after(mostMs, late.resolve);
+    const stop = this.#clock.after(step.mostMs, late.resolve);
     const done = (async () => {
       try {
-        await run();
+        await step.run();
       } finally {
-        this.#unfinished.delete(what);
+        this.#unfinished.delete(step);
       }
     })();
     try {

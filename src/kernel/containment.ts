@@ -1,3 +1,5 @@
+import type { Clock } from "./clock.ts";
+import { LineLimit } from "./line-limit.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -8,9 +10,11 @@ import type { Metrics } from "./metrics.ts";
 export class Containment {
   readonly #metrics: Pick<Metrics, "errors">;
   readonly #log: Logger;
+  readonly #lines: LineLimit;
 
   /** @param log says whose it is. */
-  constructor(metrics: Pick<Metrics, "errors">, log: Logger) {
+  constructor(clock: Clock, metrics: Pick<Metrics, "errors">, log: Logger) {
+    this.#lines = new LineLimit(clock);
     this.#metrics = metrics;
     this.#log = log;
   }
@@ -31,9 +35,10 @@ export class Containment {
     work.catch((error: unknown) => this.report(where, error));
   }
 
-  /** Counts and logs what has been caught. */
+  /** Counts what has been caught, and logs it unless the same place has been in the log just now. */
   report(where: string, error: unknown): void {
     this.#metrics.errors.inc({ where });
-    this.#log.error({ err: error, where }, "an error was contained");
+    const leftOut = this.#lines.admit(where);
+    if (leftOut !== undefined) this.#log.error({ err: error, where, leftOut }, "an error was contained");
   }
 }

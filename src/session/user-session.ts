@@ -109,7 +109,7 @@ export class UserSession {
   ) {
     const { metrics, config } = world;
     // What goes wrong in a timer of this session is told as this session's.
-    const containment = new Containment(metrics, log);
+    const containment = new Containment(world.clock, metrics, log);
     const clock = new ContainedClock(world.clock, (error) => containment.report("timer", error));
     const { limits } = config;
     this.userId = user.userId;
@@ -258,7 +258,7 @@ export class UserSession {
       },
       user.audioFormat,
     );
-    if (resumed !== undefined) this.#resume(resumed);
+    if (resumed !== undefined) this.#resumeOrNothing(resumed);
     this.#armGrace();
   }
 
@@ -459,6 +459,22 @@ export class UserSession {
     return this.#disposal;
   }
 
+  /** One that cannot be resumed must not go on in part: its timers would call apps for a session that nobody finds. */
+  #resumeOrNothing(resumed: ResumedSession): void {
+    try {
+      this.#resume(resumed);
+    } catch (error) {
+      this.#abort.abort();
+      this.#cancelReview?.();
+      this.microphone.dispose();
+      this.#containment.run("resume", () => this.apps.dispose(closes.restart));
+      for (const part of [this.display, this.transcription, ...this.#managers]) {
+        this.#containment.run("resume", () => part.dispose?.());
+      }
+      throw error;
+    }
+  }
+
   #resume({ body, events, lostMs, spreadMs }: ResumedSession): void {
     const kept: KeptState = JSON.parse(body);
     const { clock, config } = this.#world;
@@ -475,7 +491,8 @@ export class UserSession {
     this.display.resume(kept.display);
     for (const [name, manager] of Object.entries(this.#managersByName)) {
       const own = kept.managers[name];
-      if (own !== undefined) manager.resume?.(own);
+      // One that cannot read its own begins anew: that is less of a loss than the session.
+      if (own !== undefined) this.#containment.run("resume", () => manager.resume?.(own));
     }
     this.#log.info({ awayMs: Math.round(clock.now() - lostMs) }, "session resumed");
     this.#reviewSoon();

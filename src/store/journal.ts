@@ -111,7 +111,7 @@ export class StoreJournal implements Journal {
   constructor(parts: StoreJournalParts) {
     this.#parts = parts;
     const { clock, limits, metrics, log } = parts;
-    this.#containment = new Containment(metrics, log);
+    this.#containment = new Containment(clock, metrics, log);
     this.#stopAlive = clock.every(limits.aliveMs, () => {
       if (this.#sessions.size > 0) this.#schedule(clock.now(), true);
     });

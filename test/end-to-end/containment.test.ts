@@ -1,7 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pino from "pino";
 import { userHash } from "../../src/kernel/identity.ts";
 import type { SimulatedGlasses } from "../../src/simulator/simulated-glasses.ts";
+import { ServerProcess } from "../support/server-process.ts";
 import { packageName, Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 import type { WireApp, WireAppSession } from "../support/wire-app.ts";
@@ -53,7 +57,8 @@ describe("a server some of whose sessions throw in every handler", () => {
   async function run(breaks: boolean) {
     const lines: { user?: string; where?: string }[] = [];
     const log = pino({ level: "error", base: null }, { write: (line) => void lines.push(JSON.parse(line)) });
-    const stage = await Stage.open({ recogniser: "off", tokenSecret }, {}, log);
+    // Without boot cards, which say how many milliseconds they have left.
+    const stage = await Stage.open({ recogniser: "off", tokenSecret }, { bootCardMs: 0 }, log);
     stages.push(stage);
     const app = await stage.wireApp("button_press", "transcription:en-US", "audio_chunk");
     const all = await Promise.all(emails.map((email) => connect(stage, app, email)));
@@ -98,6 +103,25 @@ describe("a server some of whose sessions throw in every handler", () => {
     await (await stage.glasses({}, "newcomer@example.com")).roundTrip();
   }, 60_000);
 });
+
+test("a server goes on after an error that nobody has thought of, and counts and logs it", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "browline-stray-"));
+  const preload = new URL("../support/stray-errors.ts", import.meta.url).pathname;
+  const server = await ServerProcess.start(dataDir, { BUN_OPTIONS: `--preload ${preload}` });
+  try {
+    const glasses = await server.glasses("user@example.com");
+    server.signal("SIGUSR2");
+    for (const where of ["unhandled_rejection", "uncaught_exception"]) {
+      await server.log.until((line) => line["where"] === where && line.msg === "an error was contained");
+    }
+    expect(await server.metric("browline_errors_total")).toBe(2);
+    await glasses.roundTrip();
+    glasses.close();
+  } finally {
+    await server.kill();
+    rmSync(dataDir, { recursive: true });
+  }
+}, 60_000);
 
 const tokenSecret = "secret of the tests, long enough";
 const broadcast = { type: "app_broadcast_message", payload: { hello: "all" }, messageId: "m1" };

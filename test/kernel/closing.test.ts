@@ -41,6 +41,17 @@ test("leaves behind what hangs when its time is over, and names it", async () =>
   expect(closing.unfinished).toEqual(["the one that hangs"]);
 });
 
+test("names what hung though a later step of the same name is done, and only once", async () => {
+  const { clock, closing } = stage();
+  closing.add("the sockets", () => {});
+  closing.add("the sockets", never);
+  closing.add("the sockets", never);
+  const closed = closing.close();
+  await clock.advanceAsync(2_000);
+  await closed;
+  expect(closing.unfinished).toEqual(["the sockets"]);
+});
+
 test("closes the others when one fails, and fails in the end with what was wrong first", async () => {
   const { closing, done, note } = stage();
   closing.add("first", () => Promise.reject(new Error("at last")));

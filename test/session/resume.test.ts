@@ -151,6 +151,62 @@ test("a session that cannot be read is left out, and the others go on", async ()
   expect(await next.count("browline_sessions_resumed_total", { outcome: "failed" })).toBe(3);
 });
 
+test("after a long absence the apps' servers are not called for everybody in the same instant", async () => {
+  const { world } = await running("button_press");
+  const body = world.journal.sessionOf(userId) ?? "";
+  const savedMs = world.clock.now();
+  const next = new FakeWorld({}, {}, undefined, savedMs + 10_000);
+  const users = Array.from({ length: 10 }, (_, n) => `${n}@example.com`);
+  const sessions = await Promise.all(
+    users.map(async (of) => ({
+      userId: of,
+      savedMs,
+      body,
+      user: await next.users.loadUser(of),
+      events: [],
+    })),
+  );
+  expect(next.storage.resume({ aliveMs: savedMs, sessions })).toBe(10);
+  const calls: number[] = [];
+  for (let step = 0; step < 10; step++) {
+    await next.clock.advanceAsync(world.limits.circuitJitterMs / 10);
+    calls.push(next.webhooks.starts.length);
+  }
+  expect(calls[0]).toBeLessThanOrEqual(2);
+  expect(calls[4]).toBeGreaterThanOrEqual(4);
+  expect(calls[4]).toBeLessThanOrEqual(6);
+  expect(calls.at(-1)).toBe(10);
+});
+
+test("a session that cannot be resumed to its end leaves nothing behind: no app of it is called", async () => {
+  const { world } = await running("button_press");
+  const body = (world.journal.sessionOf(userId) ?? "").replace('"display":', '"former":');
+  const next = new FakeWorld({}, {}, undefined, world.clock.now());
+  const user = await next.users.loadUser(userId);
+  const sessions = [{ userId, savedMs: world.clock.now(), body, user, events: [] }];
+  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(0);
+  expect(next.clock.pending).toBe(0);
+  expect(next.rooms.usersOf(captions)).toEqual([]);
+  await next.clock.advanceAsync(60_000);
+  expect(next.webhooks.starts).toEqual([]);
+});
+
+test("a manager that cannot read what was kept of it begins anew, and the rest of the session goes on", async () => {
+  const { world, session, app } = await running("button_press");
+  world.show(session, app, captions, "hello");
+  await world.clock.advanceAsync(500);
+  const state = JSON.parse(world.journal.sessionOf(userId) ?? "");
+  const body = JSON.stringify({ ...state, managers: { ...state.managers, photo: { photos: 7 } } });
+  const next = new FakeWorld({}, {}, undefined, world.clock.now());
+  const user = await next.users.loadUser(userId);
+  const sessions = [{ userId, savedMs: world.clock.now(), body, user, events: [] }];
+  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(1);
+  expect(await next.count("browline_errors_total", { where: "resume" })).toBe(1);
+  const { glasses } = await next.connect(userId);
+  await next.clock.advanceAsync(1_000);
+  expect(glasses.texts).toEqual(["hello"]);
+});
+
 test("what was committed while the app was away arrives after a restart as well, in order and once", async () => {
   const { world, session, generation, app } = await running("button_press");
   session.apps.closed(captions, app.generation);
