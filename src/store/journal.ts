@@ -187,6 +187,7 @@ export class StoreJournal implements Journal {
   /**
    * Commits all there is and takes nothing more, however long that takes: from its call on, what ends with the process is
    * not taken for having ended. Safe to call twice.
+   * @throws Error of one line when it could not be committed.
    */
   async close(): Promise<void> {
     if (this.#sealed) return;
@@ -196,6 +197,9 @@ export class StoreJournal implements Journal {
     this.#stopAlive();
     this.#cancelTurn?.();
     for (const waiting of this.#events) this.#release(waiting);
+    if (this.#durability.name === "failing") {
+      throw new Error(`what the next process needs could not be kept: ${this.#durability.reason}`);
+    }
   }
 
   /** Arranges for a commit at that time, or as soon after as the grouping allows. `always`: though nothing has changed. */
