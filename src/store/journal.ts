@@ -179,7 +179,7 @@ export class StoreJournal implements Journal {
     await promise;
   }
 
-  /** Commits all there is and takes nothing more. Safe to call twice. */
+  /** Commits all there is and takes nothing more. Safe to call twice. Rejects when that could not be committed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     await this.flush();
@@ -187,6 +187,9 @@ export class StoreJournal implements Journal {
     this.#stopAlive();
     this.#cancelTurn?.();
     for (const waiting of this.#events) this.#release(waiting);
+    if (this.#durability.name === "failing") {
+      throw new Error(`what must not be lost was not committed: ${this.#durability.reason}`);
+    }
   }
 
   /** Arranges for a commit at that time, or as soon after as the grouping allows. `always`: though nothing has changed. */

@@ -242,6 +242,20 @@ describe("the journal", () => {
     await journal.close();
   });
 
+  test("says at its end that it could not commit everything, and holds nobody up all the same", async () => {
+    const { disk, journal, done, keep } = stage();
+    disk.fast = false;
+    journal.save(userId, () => "last");
+    keep(1);
+    // `expect(...).rejects` would hold the loop up until that has happened which comes only below it.
+    const closed = journal.close().catch((error: unknown) => String(error));
+    await settle();
+    await disk.fail("database or disk is full");
+    expect(await closed).toBe("Error: what must not be lost was not committed: database or disk is full");
+    expect(done).toEqual([1]);
+    await journal.close();
+  });
+
   test("goes on for everybody else when one of those it calls back throws", async () => {
     const { clock, disk, journal, metrics, done, keep, kept } = stage();
     disk.fast = false;
