@@ -148,9 +148,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     // Before all that, each after the one below it: what is being said is heard to its end, and everything is kept for the
     // next process, which has the folder only if no commit of this one can come any more.
     closing.add("the last commit", async () => {
-      await journal.close();
-      // Only where it can listen beside this one: otherwise it has to wait for the ports as well.
-      if (config.handover) lock.release();
+      try {
+        await journal.close();
+      } finally {
+        // Only where it can listen beside this one: otherwise it has to wait for the ports as well.
+        if (config.handover) lock.release();
+      }
     });
     closing.add("the sockets", () => gateway.sendAway(), 1_500);
     closing.add("the apps' receipts", () => sessions.askReceipts());

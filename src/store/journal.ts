@@ -198,7 +198,7 @@ export class StoreJournal implements Journal {
     this.#cancelTurn?.();
     for (const waiting of this.#events) this.#release(waiting);
     if (this.#durability.name === "failing") {
-      throw new Error(`what the next process needs could not be kept: ${this.#durability.reason}`);
+      throw new Error(`what must not be lost was not committed: ${this.#durability.reason}`);
     }
   }
 

@@ -274,6 +274,20 @@ describe("the journal", () => {
     await journal.close();
   });
 
+  test("says at its end that it could not commit everything, and holds nobody up all the same", async () => {
+    const { disk, journal, done, keep } = stage();
+    disk.fast = false;
+    journal.save(userId, () => "last");
+    keep(1);
+    // `expect(...).rejects` would hold the loop up until that has happened which comes only below it.
+    const closed = journal.close().catch((error: unknown) => String(error));
+    await settle();
+    await disk.fail("database or disk is full");
+    expect(await closed).toBe("Error: what must not be lost was not committed: database or disk is full");
+    expect(done).toEqual([1]);
+    await journal.close();
+  });
+
   test("goes on for everybody else when one of those it calls back throws", async () => {
     const { clock, disk, journal, metrics, done, keep, kept } = stage();
     disk.fast = false;
@@ -300,7 +314,7 @@ describe("the journal", () => {
     closing.catch(() => {});
     await settle();
     await disk.fail("database is locked");
-    await expect(closing).rejects.toThrow("could not be kept: database is locked");
+    await expect(closing).rejects.toThrow("was not committed: database is locked");
   });
 
   test("keeps the last state of a session that cannot be read, and the others' new ones", async () => {
