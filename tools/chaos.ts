@@ -18,7 +18,7 @@ const usage = `usage: bun run chaos [--seed N] [--minutes M] [--users U] [--spee
   --users U      users, each with two apps, at most ${mostUsers}; 200 if not given
   --speed S      how many times as fast as in life all timers run, 1 to 20; 4 if not given
   --sdk-users K  users who also have an app on the real @mentra/sdk; 3 if not given
-  --no-kills     leaves the server's process alive
+  --no-kills     leaves the server's process and its threads alive
   --stop         ends with the first promise that is broken
   --forget       erases with every kill what the server has kept of sessions: a run that has to fail
   --log          shows the server's log

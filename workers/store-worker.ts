@@ -9,9 +9,12 @@ declare const self: Worker;
 
 /** How often other processes' changes are looked for. */
 const watchMs = 1_000;
+/** How long what was deleted may still be read in the log beside the database. */
+const tidyMs = 60_000;
 
 let database: SqliteDatabase | undefined;
 let watch: ReturnType<typeof setInterval> | undefined;
+let tidy: ReturnType<typeof setInterval> | undefined;
 let seenVersion = 0;
 
 self.onmessage = ({ data: command }: MessageEvent<StoreCommand>) => {
@@ -31,6 +34,7 @@ function carryOut(command: StoreCommand): StoreAnswer {
   }
   if (command.kind === "close") {
     clearInterval(watch);
+    clearInterval(tidy);
     database?.close();
     database = undefined;
     return undefined;
@@ -65,8 +69,11 @@ function carryOut(command: StoreCommand): StoreAnswer {
       return { userIds: database.userIds() };
     case "knowsUser":
       return database.knowsUser(command.userId);
-    case "removeUser":
-      return database.removeUser(command.userId);
+    case "removeUser": {
+      const removed = database.removeUser(command.userId);
+      tidyUp(database);
+      return removed;
+    }
     case "revokeTokens":
       database.revokeTokens(command.userId, command.notBefore);
       reportRevocations(database);
@@ -93,9 +100,11 @@ function carryOut(command: StoreCommand): StoreAnswer {
 function open(file: string): void {
   const opened = new SqliteDatabase(file);
   database = opened;
+  opened.truncateLog();
   seenVersion = opened.dataVersion();
   reportCatalogue(opened);
   reportRevocations(opened);
+  tidy = setInterval(() => tidyUp(opened), tidyMs);
   watch = setInterval(() => {
     try {
       const version = opened.dataVersion();
@@ -106,6 +115,14 @@ function open(file: string): void {
       // A database that is busy for this long is looked at again with the next tick.
     }
   }, watchMs);
+}
+
+function tidyUp(of: SqliteDatabase): void {
+  try {
+    of.truncateLog();
+  } catch {
+    // Busy: with the next tick.
+  }
 }
 
 /** Before the answer to the command, so that whoever waited for it finds the change made. */

@@ -27,8 +27,10 @@ export function answerCalls(commands: Commands): void {
   process.on("disconnect", () => process.exit(0));
 }
 
-/** Longest wait for an answer: connecting everybody takes longest. */
-const answerMs = 60_000;
+/** Longest wait for an answer. Connecting everybody and starting take longest. */
+const answerMs = 15_000;
+const longAnswerMs = 60_000;
+const longCalls = ["connect", "start", "stop", "profile", "heapSnapshot"];
 /** A child that is told to end and does not is killed after this. */
 const endMs = 5_000;
 
@@ -63,10 +65,13 @@ export class BenchProcess<C extends Commands> {
     const id = this.#calls++;
     const answer = Promise.withResolvers<unknown>();
     this.#pending.set(id, answer);
-    const timer = setTimeout(() => {
-      this.#pending.delete(id);
-      answer.reject(new Error(`${this.#name} does not answer ${name}`));
-    }, answerMs);
+    const timer = setTimeout(
+      () => {
+        this.#pending.delete(id);
+        answer.reject(new Error(`${this.#name} does not answer ${name}`));
+      },
+      longCalls.includes(name) ? longAnswerMs : answerMs,
+    );
     const call: Call = { id, name, args };
     this.#child.send(call);
     try {

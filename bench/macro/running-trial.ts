@@ -15,6 +15,7 @@ const frameBytes = 640;
 const listeningMs = 45_000;
 /** How long frames may be on their way after the last was sent. */
 const settlingMs = 3_000;
+const stoppingMs = 5_000;
 
 const scripts: Readonly<Record<ServerKind, string>> = {
   bare: "./bare-server.ts",
@@ -123,7 +124,8 @@ export class RunningTrial implements TrialInProgress {
   async stop(): Promise<void> {
     const { generator, appHost } = this.#surroundings;
     await generator.call("disconnect").catch(ignore);
-    await this.server.call("stop").catch(ignore);
+    // A server that is beyond answering is ended without it.
+    await Promise.race([this.server.call("stop").catch(ignore), Bun.sleep(stoppingMs)]);
     await appHost.call("reset").catch(ignore);
     await this.server.close();
     this.#removeDataDir();

@@ -1,3 +1,4 @@
+import { runControl } from "../macro/control-trial.ts";
 import { Rounds } from "../macro/rounds.ts";
 import type { TrialPlan } from "../macro/trial-plan.ts";
 import { nothingFound, type Plot } from "../outcome.ts";
@@ -29,10 +30,10 @@ export const capacity: Scenario = {
     for (const sessions of steps) {
       // Again where even Browline's generator was late: then something else had the processor.
       const rounds = await Rounds.run([plan("Browline", sessions)], { count: 1, spare: 2 }, context);
-      const single = await Rounds.run([plan("single loop", sessions)], { count: 1, spare: 0 }, context);
+      const single = await runControl(plan("single loop", sessions), context);
       const own = rounds.over("Browline", ({ lag: one }) => one?.p99)?.median;
       // A loop that is far too late keeps its generator waiting, so its own trial may well be void.
-      const other = single.all("single loop")[0]?.lag?.p99 ?? Number.NaN;
+      const other = single.lagMs;
       lag.Browline.push([sessions, own ?? Number.NaN]);
       lag["single loop"].push([sessions, other]);
       notes.push(...rounds.voidNotes());

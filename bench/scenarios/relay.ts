@@ -1,3 +1,4 @@
+import { runControl } from "../macro/control-trial.ts";
 import { Rounds } from "../macro/rounds.ts";
 import type { TrialPlan } from "../macro/trial-plan.ts";
 import { nothingFound } from "../outcome.ts";
@@ -27,9 +28,7 @@ export const relay: Scenario = {
       { count: 3, spare: context.full ? 3 : 1 },
       context,
     );
-    const control = context.full
-      ? await Rounds.run([plan(single, "single loop")], { count: 1, spare: 0 }, context)
-      : undefined;
+    const control = context.full ? await runControl(plan(single, "single loop"), context) : undefined;
     const p99 = (reading: Parameters<Rounds["over"]>[1]) => rounds.over(browline, reading);
     return {
       ...nothingFound,
@@ -67,24 +66,18 @@ export const relay: Scenario = {
       controls:
         control === undefined
           ? []
-          : [
-              mustExceed(
-                "3",
-                "main loop lag p99 of the single loop",
-                " ms",
-                5,
-                control.all(single)[0]?.lag?.p99,
-              ),
-            ],
+          : [mustExceed("3", "main loop lag p99 of the single loop", " ms", 5, control.lagMs)],
       plots: [rounds.lagPlot("Audio to an app each: main loop lag over time")],
       tables: [
         {
           title: `Audio to apps: ${sessions} sessions of PCM, an app each, 50 of them showing texts`,
           text: rounds.table(),
         },
-        ...(control === undefined ? [] : [{ title: "The same with a single loop", text: control.table() }]),
+        ...(control?.rounds === undefined
+          ? []
+          : [{ title: "The same with a single loop", text: control.rounds.table() }]),
       ],
-      notes: [...rounds.voidNotes(), ...(control?.voidNotes() ?? [])],
+      notes: [...rounds.voidNotes(), ...(control?.rounds?.voidNotes() ?? [])],
     };
   },
 };

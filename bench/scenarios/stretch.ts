@@ -1,3 +1,4 @@
+import { runControl } from "../macro/control-trial.ts";
 import { Rounds } from "../macro/rounds.ts";
 import { stageTable } from "../macro/stage-table.ts";
 import type { TrialPlan } from "../macro/trial-plan.ts";
@@ -14,12 +15,8 @@ async function withControl(
 ): Promise<{ rounds: Rounds; controlLag: number | undefined }> {
   const rounds = await Rounds.run([plan], counts, context);
   const name = `${plan.name}, single loop`;
-  const control = await Rounds.run(
-    [{ ...plan, name, server: "single loop" }],
-    { count: 1, spare: 0 },
-    context,
-  );
-  return { rounds, controlLag: control.all(name)[0]?.lag?.p99 };
+  const control = await runControl({ ...plan, name, server: "single loop" }, context);
+  return { rounds, controlLag: control.lagMs };
 }
 
 /** Stretch target 8. */

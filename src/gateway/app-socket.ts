@@ -146,21 +146,20 @@ export class AppSocket implements AppPort {
     this.connection?.askReceipt(seq);
   }
 
-  send(numbered: NumberedMessage, messageClass: MessageClass): SendResult {
+  send(numbered: NumberedMessage, messageClass: MessageClass, slot = ""): SendResult {
     const { metrics, limits } = this.#context;
     if (this.#state.name !== "open") {
       metrics.messagesDropped.inc({ side: "app", class: messageClass });
       return "dropped";
     }
     metrics.messagesOut.inc({ side: "app" });
-    const { message, text } = numbered;
+    const { text } = numbered;
     const { queue } = this.#state.connection;
-    if (message.type !== "data_stream") return queue.send(text, messageClass);
     if (messageClass === "interim") {
-      return queue.sendLatest(message.streamType, text, "interim", limits.socketQueueBytes / 4);
+      return queue.sendLatest(slot, text, "interim", limits.socketQueueBytes / 4);
     }
     // A waiting interim must not come after the final that ends it.
-    queue.forget(message.streamType);
+    if (slot !== "") queue.forget(slot);
     return queue.send(text, messageClass);
   }
 

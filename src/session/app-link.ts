@@ -98,7 +98,7 @@ interface Starting {
 interface Interruption {
   /** What the app heard when it was lost: once it hears all of that again, its handlers are back. */
   readonly literals: readonly string[];
-  /** Whether a new process has taken over, which has no handlers before it has answered its webhook. */
+  /** Whether a new process has taken over that has no handlers yet, since it has not answered its webhook. */
   fresh: boolean;
   /** Whether the app is about to leave this socket for the one that a webhook asks for, and throws away what comes on it. */
   leaving: boolean;
@@ -183,9 +183,9 @@ export class AppLink implements SessionApp {
   #resume({ kept, events, literals, lostMs, spreadMs, gap }: ResumedLink): void {
     const { clock, limits } = this.#host;
     this.#outbox.noteLost(kept.lost);
-    for (const text of events) this.#outbox.restore(text);
+    for (const text of events) this.#settle(this.#outbox.restore(text));
     this.#literals = literals;
-    this.#gap = gap ?? kept.gap;
+    this.#gap = unite(kept.gap, gap);
     this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };
     this.#state = resumedAppState(kept.state, lostMs, clock.now(), spreadMs, limits);
     this.#rearm();
@@ -274,7 +274,8 @@ export class AppLink implements SessionApp {
     }
     const interruption = this.#interruption;
     if (interruption !== undefined) {
-      interruption.fresh = rank > this.#portRank;
+      // Whoever answers before its socket comes has no more to say.
+      interruption.fresh = rank > this.#portRank && this.#summons.awaitsAnswer(rank);
       interruption.leaving = rank < this.#summons.latest && this.#summons.latestUnderWay;
       interruption.cancelReplay?.();
       // A client that never sends a list of what it hears has not changed it.
@@ -305,7 +306,7 @@ export class AppLink implements SessionApp {
     if (lost > 0) this.#host.log.warn({ packageName: this.packageName, lost }, "an app has missed events");
     const gap = this.#gap;
     const after = this.#outbox.opened();
-    port.send(this.#number({ ...ack, resume: { epoch, seq: after, lost, ...(gap && { gap }) } }), "control");
+    port.send(this.#aside({ ...ack, resume: { epoch, seq: after, lost, ...(gap && { gap }) } }), "control");
     // What the app has missed is told again on its next socket, unless this one has brought it. And whoever has confirmed
     // something once is known to do so: on a socket that goes dead early, nothing then counts as arrived that has not come.
     port.askReceipt(after);
@@ -359,8 +360,10 @@ export class AppLink implements SessionApp {
     this.#confirms = true;
     // Other pings carry other numbers.
     if (seq < this.#outbox.epoch) return;
-    this.#gap = undefined;
+    const { lost } = this.#outbox;
     this.#settle(this.#outbox.confirm(seq));
+    if (this.#gap !== undefined || this.#outbox.lost !== lost) this.#host.changed();
+    this.#gap = undefined;
     if (this.#asked !== undefined && seq >= this.#asked) this.#asked = undefined;
     this.#askSoon();
   }
@@ -426,8 +429,9 @@ export class AppLink implements SessionApp {
   /** Sends to the current socket only: for what is pointless later. */
   send(message: ToApp): void {
     if (this.#port === undefined) return;
-    // Nothing may overtake what is being sent again: an app that keeps count would take that for what it has got.
-    if (this.#interruption === undefined && this.#outbox.waits) {
+    if (this.#interruption !== undefined) {
+      this.#port.send(this.#aside(message), "control");
+    } else if (this.#outbox.waits) {
       this.#outbox.add(message, "passing", "", isoTime(this.#host.clock));
     } else {
       this.#port.send(this.#number(message), "control");
@@ -563,6 +567,11 @@ export class AppLink implements SessionApp {
     return this.#port !== undefined && this.#interruption === undefined && this.#nextPiece === undefined;
   }
 
+  /** Of what overtakes events that wait: it has the number of the last that has not been overtaken. */
+  #aside(message: ToApp): NumberedMessage {
+    return this.#outbox.aside(message, isoTime(this.#host.clock));
+  }
+
   #number(message: ToApp): NumberedMessage {
     return this.#outbox.number(message, isoTime(this.#host.clock));
   }
@@ -599,7 +608,7 @@ export class AppLink implements SessionApp {
       if (room <= 0) return false;
       const { deliveryClass } = event;
       const isMust = deliveryClass === "must";
-      const result = port.send(event.numbered, messageClasses[deliveryClass]);
+      const result = port.send(event.numbered, messageClasses[deliveryClass], event.slot);
       // The socket is about to be lost; what must arrive waits for the next one.
       if (result === "dropped" && isMust) return true;
       if (result === "dropped") this.#outbox.skip();
@@ -674,6 +683,12 @@ export class AppLink implements SessionApp {
     }
     this.held.reset();
   }
+}
+
+/** One stretch for both. */
+function unite(a: SpeechGap | undefined, b: SpeechGap | undefined): SpeechGap | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return { fromMs: Math.min(a.fromMs, b.fromMs), toMs: Math.max(a.toMs, b.toMs) };
 }
 
 const messageClasses = { must: "event", newest: "interim", passing: "control" } as const;

@@ -15,6 +15,7 @@ import { type Close, closes } from "../wire/close-codes.ts";
 import { compatibility } from "../wire/hardware.ts";
 import type { AppCircuits } from "./app-circuits.ts";
 import { AppDisplays } from "./app-displays.ts";
+import { essenceOf } from "./app-essence.ts";
 import { AppHearing } from "./app-hearing.ts";
 import type { AppState } from "./app-lifecycle.ts";
 import { AppLink, type AppLinkHost, type KeptLink, type ResumedLink, type StartResult } from "./app-link.ts";
@@ -74,6 +75,8 @@ export interface AppHost {
 
 /** What is kept of an app in case the process ends. */
 export interface KeptApp extends KeptLink {
+  /** What its record was like. */
+  readonly essence: string;
   readonly subscriptions: readonly RequestedStream[];
 }
 
@@ -436,16 +439,27 @@ export class AppManager {
     return [...this.#links.values()].flatMap((link) => {
       const kept = link.keep();
       if (kept === undefined) return [];
-      return [{ ...kept, subscriptions: this.#hearing.requestedBy(link.packageName) }];
+      const subscriptions = this.#hearing.requestedBy(link.packageName);
+      return [{ ...kept, essence: essenceOf(link.record), subscriptions }];
     });
   }
 
-  /** Takes up what a former process had. Apps that come back by themselves are awaited; a webhook brings the others. */
+  /**
+   * Takes up what a former process had. Apps that come back by themselves are awaited; a webhook brings the others. Of an
+   * app whose record has changed since, as `renew` has it, and of one that is gone, nothing is taken up.
+   */
   resume({ apps, events, lostMs, spreadMs, gap }: ResumedApps): void {
-    for (const { subscriptions, ...kept } of apps) {
+    const { catalogue, hasInstalled, journal, userId } = this.#host;
+    const unclaimed = new Set(events.map(({ packageName }) => packageName));
+    for (const { subscriptions, essence, ...kept } of apps) {
       const { packageName } = kept;
-      const record = this.#host.catalogue.get(packageName);
-      if (record === undefined || !this.#host.hasInstalled(packageName)) continue;
+      const record = catalogue.get(packageName);
+      if (record === undefined || !hasInstalled(packageName)) continue;
+      if (essence !== essenceOf(record)) {
+        this.#renewed.add(packageName);
+        continue;
+      }
+      unclaimed.delete(packageName);
       const streams = this.#hearing.restore(packageName, subscriptions, record.permissions);
       const hearsSpeech = streams.some(
         ({ kind }) => kind === "transcription" || kind === "translation" || kind === "wildcard",
@@ -459,6 +473,7 @@ export class AppManager {
         gap: hearsSpeech ? gap : undefined,
       });
     }
+    for (const packageName of unclaimed) journal.settle(userId, packageName, Number.MAX_SAFE_INTEGER);
   }
 
   /** Ends every app of the session. Those that are to dial again are not told that they are stopped. */
@@ -524,8 +539,11 @@ export class AppManager {
         if (state === "RUNNING" && (from === "CONNECTING" || from === "STOPPED")) this.#wantRunning(changed);
         if (from === "CONNECTING" && state !== "RUNNING") this.#host.display.bootEnds(packageName);
         if (state !== "RESURRECTING") this.#wake.settled(packageName);
+        if (state === "DORMANT")
+          for (const manager of this.#host.managers) manager.onAppAsleep?.(packageName);
         this.#host.onChange();
-        this.#host.changed(from === "STOPPED");
+        // Neither may an event be kept of an app that nobody knows of, nor an app that the user has stopped come back.
+        this.#host.changed(from === "STOPPED" || state === "STOPPED" || state === "STOPPING");
       },
       onGone: (gone) => this.#erase(gone),
       onGivenUp: (_link, { message }) => this.#host.onGivenUp(packageName, message),

@@ -37,6 +37,8 @@ export class AppSummons {
   readonly #nonces: string[] = [];
   /** Rank of the oldest nonce that is remembered. */
   #oldest = 0;
+  /** Ranks of webhooks whose HTTP answer is to come, whether or not their socket has. */
+  readonly #unanswered = new Set<number>();
   /** Webhooks under way, by rank: called when a socket has answered one, which may be long before its HTTP answer. */
   readonly #underWay = new Map<number, () => void>();
   /** Webhooks whose sockets their apps have given up: the SDK leaves them open, and dials again, without any handler. */
@@ -58,6 +60,11 @@ export class AppSummons {
   /** Whether a webhook is on its way and neither answered nor followed by a socket. */
   get underWay(): boolean {
     return this.#underWay.size > 0;
+  }
+
+  /** Whether the app's server has yet to answer the webhook of this rank, which the SDK does once its handlers stand. */
+  awaitsAnswer(rank: number): boolean {
+    return this.#unanswered.has(rank);
   }
 
   /** Whether the latest webhook is. */
@@ -149,8 +156,10 @@ export class AppSummons {
     const rank = this.latest;
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
     this.#underWay.set(rank, () => resolve({ kind: "accepted" }));
+    this.#unanswered.add(rank);
     const answered = this.#host.sendWebhook(nonce, this.#abort.signal).then((outcome) => {
       const hasCome = !this.#underWay.delete(rank);
+      this.#unanswered.delete(rank);
       const isAbandoned = outcome.kind === "refused" && outcome.sdkError;
       if (isAbandoned && (!hasCome || this.#host.onAbandoned(rank))) this.#abandoned.add(rank);
       resolve(outcome);

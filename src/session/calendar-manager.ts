@@ -121,6 +121,7 @@ export class CalendarManager implements Manager {
       this.#events = mergeCalendar(this.#events, fresh, now, this.#context.limits);
       this.#timeZone = fresh.findLast(({ timezone }) => timezone !== "")?.timezone ?? this.#timeZone;
       for (const event of fresh) this.#context.publish(stream, event, "newest", slotOf(event));
+      this.#context.changed();
       this.#onChange();
     }
     return read.length;

@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Stop } from "../kernel/stop.ts";
-import type { AppCatalogue, AppRecord, CatalogueChange } from "../store/store.ts";
+import type { AppCatalogue, CatalogueChange } from "../store/store.ts";
+import { essenceOf } from "./app-essence.ts";
 import type { UserSession } from "./user-session.ts";
 
 /**
@@ -10,12 +10,7 @@ import type { UserSession } from "./user-session.ts";
 export function consequenceOf({ former, app }: CatalogueChange): "none" | "stop" | "restart" {
   if (former === undefined) return "none";
   if (app === undefined) return "stop";
-  return isDeepStrictEqual(essence(former), essence(app)) ? "none" : "restart";
-}
-
-/** What a running app was let in with. Its address is none of it: webhooks read that anew each time. */
-function essence({ apiKeyHash, permissions, type, hardware }: AppRecord) {
-  return { apiKeyHash, permissions: [...permissions].sort(), type, hardware };
+  return essenceOf(former) === essenceOf(app) ? "none" : "restart";
 }
 
 /**

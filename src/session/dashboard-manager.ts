@@ -81,7 +81,7 @@ interface KeptDashboard {
 export class DashboardManager implements Manager {
   readonly #context: SessionContext;
   readonly #host: DashboardHost;
-  readonly #cancelTick: Stop;
+  #cancelTick: Stop;
   readonly #rings: Record<ContentMode, DashboardRing> = {
     main: emptyRing,
     expanded: emptyRing,
@@ -96,7 +96,7 @@ export class DashboardManager implements Manager {
   constructor(context: SessionContext, host: DashboardHost) {
     this.#context = context;
     this.#host = host;
-    this.#cancelTick = context.clock.every(context.limits.dashboardTickMs, () => this.refresh());
+    this.#cancelTick = this.#tick();
   }
 
   get mode(): DashboardMode {
@@ -114,12 +114,17 @@ export class DashboardManager implements Manager {
     for (const app of this.#context.apps()) {
       app.send({ type: "custom_message", action: "update_datetime", payload });
     }
+    this.#refreshKept();
+  }
+
+  /** The same, where it is something that is kept. */
+  #refreshKept(): void {
+    this.#context.changed();
     this.refresh();
   }
 
   /** Something that the dashboard shows may have changed, if only the time. */
   refresh(): void {
-    this.#context.changed();
     const corners = this.#shownCorners();
     this.#context.showDashboard(this.#layout(corners));
     this.#context.showStatus(this.#status(corners));
@@ -151,17 +156,23 @@ export class DashboardManager implements Manager {
     for (const mode of contentModes) {
       if (mode === this.#mode || mode === "always_on") this.#rings[mode] = advance(this.#rings[mode]);
     }
-    this.refresh();
+    this.#refreshKept();
   }
 
   onAppConnected(app: SessionApp): void {
     app.send({ type: "dashboard_mode_changed", mode: this.#mode });
   }
 
+  /** What it has written was true when it was last there. */
+  onAppAsleep(packageName: string): void {
+    for (const mode of contentModes) this.#rings[mode] = remove(this.#rings[mode], packageName);
+    this.#refreshKept();
+  }
+
   onAppGone(packageName: string): void {
     for (const mode of contentModes) this.#rings[mode] = remove(this.#rings[mode], packageName);
     if (packageName === systemDashboardPackage) this.#corners = undefined;
-    this.refresh();
+    this.#refreshKept();
   }
 
   onGlassesConnected(): void {
@@ -182,7 +193,18 @@ export class DashboardManager implements Manager {
     this.#mode = mode;
     this.#corners = corners;
     this.#phoneZone = phoneZone;
+    // Each user's at another time: all sessions that are resumed begin in the same instant.
+    const { clock, limits, userId } = this.#context;
+    this.#cancelTick();
+    this.#cancelTick = clock.after(Bun.hash.crc32(userId) % limits.dashboardTickMs, () => {
+      this.#cancelTick = this.#tick();
+      this.refresh();
+    });
     this.refresh();
+  }
+
+  #tick(): Stop {
+    return this.#context.clock.every(this.#context.limits.dashboardTickMs, () => this.refresh());
   }
 
   dispose(): void {
@@ -203,20 +225,20 @@ export class DashboardManager implements Manager {
     for (const mode of contentModes) {
       if (modes.includes(mode)) this.#rings[mode] = put(this.#rings[mode], app.packageName, text);
     }
-    this.refresh();
+    this.#refreshKept();
   }
 
   #writeCorner(corner: Corner, content: string): void {
     const text = dashboardText(content, this.#context.limits) ?? "";
     this.#corners = { ...(this.#corners ?? noCorners), [corner]: text };
-    this.refresh();
+    this.#refreshKept();
   }
 
   #changeMode(mode: DashboardMode): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
     for (const app of this.#context.apps()) app.send({ type: "dashboard_mode_changed", mode });
-    this.refresh();
+    this.#refreshKept();
   }
 
   /** Corners and mode are the dashboard app's; any other is told so. */

@@ -239,7 +239,7 @@ export class DisplayManager {
       const view = this.#views[name];
       // Glasses that showed nothing need not be told to show nothing.
       if (view.screen.kind === "empty") continue;
-      if (view.screen.kind === "showing") forgetFleeting(view, view.screen.wish);
+      if (view.screen.kind === "showing" && forgetFleeting(view, view.screen.wish)) this.#host.changed();
       view.screen = { kind: "unknown" };
       view.staleSinceMs = undefined;
     }
@@ -392,7 +392,7 @@ export class DisplayManager {
     const view = this.#views[name];
     const ended = view.screen.kind === "showing" && forgetFleeting(view, view.screen.wish);
     // Whoever goes on after this process has to know that there is something to be taken away.
-    if (view.screen.kind === "empty") this.#host.changed();
+    if (ended || view.screen.kind === "empty") this.#host.changed();
     view.screen = wish === undefined ? { kind: "empty" } : { kind: "showing", wish };
     view.staleSinceMs = undefined;
     if (wish !== undefined) this.#sent.add(wish);

@@ -259,6 +259,7 @@ export class LocationManager implements Manager {
     const result = this.#context.sendToGlasses({ type: "request_single_location", accuracy, correlationId });
     if (result === "dropped") return;
     poll.asked++;
+    this.#context.changed();
     this.#context.probeGlasses(() => {
       if (this.#polls.get(correlationId) === poll) this.#giveUp(correlationId, "PHONE_NOT_RESPONDING");
     });

@@ -113,6 +113,8 @@ export interface Manager {
   onSaid?(said: TranscriptionData): void;
   /** An app has stopped, handed over or been given up: nothing of it may go on. */
   onAppGone?(packageName: string): void;
+  /** An app has not come back in its time while the user was away: it sleeps until the glasses return. */
+  onAppAsleep?(packageName: string): void;
   /** A glasses socket has been acknowledged. `returning`: not the session's first. */
   onGlassesConnected?(returning: boolean): void;
   onGlassesGone?(): void;

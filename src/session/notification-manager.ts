@@ -47,6 +47,7 @@ export class NotificationManager implements Manager {
     };
     this.#context.publish("phone_notification", notification, "must", "phone_notification");
     this.#latest = notification;
+    this.#context.changed();
     this.#onChange();
     return true;
   }
@@ -70,6 +71,7 @@ export class NotificationManager implements Manager {
     this.#context.publish("phone_notification_dismissed", data, "must", "phone_notification_dismissed");
     if (this.#latest?.notificationId === notificationId) {
       this.#latest = undefined;
+      this.#context.changed();
       this.#onChange();
     }
     return true;

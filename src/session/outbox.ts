@@ -13,7 +13,7 @@ export interface OutboxEvent {
   numbered: NumberedMessage;
   /** `passing`: of use only now, and not kept once it has been sent or the socket is lost. */
   readonly deliveryClass: DeliveryClass | "passing";
-  /** What a newest-wins event replaces, and is replaced by. */
+  /** What a newest-wins event replaces and is replaced by; of any other, what it makes pointless, or nothing. */
   readonly slot: string;
   readonly bytes: number;
   /** When it was handed to a socket. */
@@ -105,6 +105,14 @@ export class Outbox {
   }
 
   /**
+   * Numbers a message that overtakes what waits, and is not kept: with the last number up to which the app has been sent
+   * everything, so that an app that keeps count cannot take what was overtaken for something that it has.
+   */
+  aside(message: ToApp, timestamp: string): NumberedMessage {
+    return new NumberedMessage(message, this.#lastSent ?? this.#seq, timestamp);
+  }
+
+  /**
    * Takes an event, behind all that waits.
    * @param supersedes a slot whose newest-wins event this one makes pointless, as a final does its interims.
    * @returns the event, and what had to go to make room.
@@ -118,19 +126,24 @@ export class Outbox {
   ): { readonly event: OutboxEvent; readonly dropped: Dropped } {
     if (supersedes !== undefined) this.#forgetNewest(supersedes);
     if (deliveryClass === "newest") this.#forgetNewest(slot);
-    const event = this.#event(this.number(message, timestamp), deliveryClass, slot);
+    const ownSlot = deliveryClass === "newest" ? slot : (supersedes ?? "");
+    const event = this.#event(this.number(message, timestamp), deliveryClass, ownSlot);
     this.#insert(event);
     return { event, dropped: this.#makeRoom() };
   }
 
-  /** Takes an event that must arrive and that a former process has left. To be called in order, before anything else. */
-  restore(text: string): void {
+  /**
+   * Takes an event that must arrive and that a former process has left. To be called in order, before anything else.
+   * @returns the number of the last event that had to make room, if any.
+   */
+  restore(text: string): number | undefined {
+    this.#replaying = true;
     const numbered = NumberedMessage.read(text);
     this.#seq = Math.max(this.#seq, numbered.seq);
     const event = this.#event(numbered, "must", "");
     event.ready = true;
     this.#waiting.push(event);
-    this.#makeRoom();
+    return this.#makeRoom().upToSeq;
   }
 
   /** There is a new socket. Returns the number behind which it goes on: everything up to it has come, or is not to come. */

@@ -37,6 +37,8 @@ interface KeptPhoto {
   readonly terms: PhotoTerms;
   readonly uploadUrl: string;
   readonly sends: number;
+  /** Absent: for as long as the glasses are away. */
+  readonly cameraUntilMs?: number;
 }
 
 /**
@@ -106,20 +108,21 @@ export class PhotoManager implements Manager {
       terms,
       uploadUrl,
       sends: state.name === "SENT" ? state.sends : 0,
+      ...(state.name === "SENT" &&
+        state.cameraUntilMs < Number.POSITIVE_INFINITY && { cameraUntilMs: state.cameraUntilMs }),
     }));
     return { photos };
   }
 
   /** What the glasses were asked for may come at any moment, whoever asks by now. */
   resume({ photos }: { readonly photos: readonly KeptPhoto[] }): void {
-    for (const { packageName, message, terms, uploadUrl, sends } of photos) {
+    for (const { packageName, message, terms, uploadUrl, sends, ...kept } of photos) {
       const app = this.#context.app(packageName);
       if (app === undefined) continue;
-      const state: PhotoState =
-        sends === 0
-          ? { name: "REQUESTED" }
-          : { name: "SENT", sends, cameraUntilMs: Number.POSITIVE_INFINITY };
+      const { cameraUntilMs = Number.POSITIVE_INFINITY } = kept;
+      const state: PhotoState = sends === 0 ? { name: "REQUESTED" } : { name: "SENT", sends, cameraUntilMs };
       this.#take(app, message, terms, state, uploadUrl, uploadUrl);
+      this.#step(message.requestId, { kind: "lost" });
     }
   }
 

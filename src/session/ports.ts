@@ -35,7 +35,11 @@ export interface AppPort {
   readonly peer: string;
   /** What waits to be sent because the app reads slowly. */
   readonly queuedBytes: number;
-  send(numbered: NumberedMessage, messageClass: MessageClass): SendResult;
+  /**
+   * @param slot of an interim: what it replaces while it waits for a slow reader; of any other: such an interim that it has
+   * made pointless.
+   */
+  send(numbered: NumberedMessage, messageClass: MessageClass, slot?: string): SendResult;
   /**
    * Asks the app to confirm everything up to this number: by a ping that carries it, behind all that was sent before. The
    * app's pong comes back to its session as `confirmed`. Repeated with every heartbeat.

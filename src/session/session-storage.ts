@@ -92,21 +92,24 @@ export class SessionStorage {
    * called before anybody can connect. One that cannot be read is left out, and the others are not touched.
    * @returns how many go on.
    */
-  resume({ aliveMs, sessions }: KeptSessions): number {
+  resume({ aliveMs, aheadMs, sessions }: KeptSessions): number {
     const { clock, config, metrics, log, journal } = this.#world;
     const { sessionGraceMs, circuitJitterMs } = config.limits;
     const now = clock.now();
+    // The last commit itself took a moment.
+    const shiftMs = Math.abs(aheadMs) > clockSetMs ? aheadMs : 0;
     for (const [index, kept] of sessions.entries()) {
-      const { userId, user, events, body } = kept;
-      const lostMs = Math.min(now, Math.max(kept.savedMs, aliveMs ?? 0));
+      const { userId, user, events } = kept;
+      const body = shiftMs === 0 ? kept.body : shifted(kept.body, shiftMs);
+      const lostMs = Math.min(now, Math.max(kept.savedMs, aliveMs ?? 0) + shiftMs);
       // Evenly, so that many do not call their apps' servers in the same instant.
       const spreadMs = (circuitJitterMs * index) / sessions.length;
       try {
-        const untilMs = keptUntilMs(body, lostMs, sessionGraceMs);
+        const untilMs = keptUntilMs(body, lostMs, sessionGraceMs, now);
         if (untilMs === undefined) throw new Error("it was kept by another version");
         if (untilMs > now) {
           const ownLog = log.child({ user: this.#world.hashUser(userId) });
-          const resumed = { body, events, lostMs, spreadMs };
+          const resumed = { body, events, lostMs, untilMs, spreadMs };
           const onDisposed = (ended: UserSession) => this.#forget(ended);
           this.#sessions.set(userId, new UserSession(this.#world, user, ownLog, onDisposed, resumed));
           metrics.sessionsResumed.inc({ outcome: "resumed" });
@@ -162,4 +165,16 @@ export class SessionStorage {
     if (this.#sessions.get(session.userId) === session) this.#sessions.delete(session.userId);
     this.#world.metrics.sessions.set(this.#sessions.size);
   }
+}
+
+/** Less than this is no other time of day. */
+const clockSetMs = 5_000;
+/** What is larger is a time, not a duration: September 2001. */
+const leastTimeMs = 1e12;
+
+/** What was kept of a session, with all its times moved: they are in fields that end in `Ms`. */
+function shifted(body: string, byMs: number): string {
+  const shift = (key: string, value: unknown) =>
+    key.endsWith("Ms") && typeof value === "number" && value > leastTimeMs ? value + byMs : value;
+  return JSON.stringify(JSON.parse(body, shift));
 }

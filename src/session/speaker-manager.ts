@@ -76,6 +76,7 @@ interface Play {
 interface KeptPlays {
   readonly plays: readonly Omit<Play, "cancelTick">[];
   readonly audible: readonly string[];
+  readonly untoldStops: readonly { readonly packageName: string; readonly trackId?: number }[];
 }
 
 export class SpeakerManager implements Manager {
@@ -140,11 +141,16 @@ export class SpeakerManager implements Manager {
         state,
       })),
       audible: [...this.#audible],
+      untoldStops: [...this.#untoldStops].map(([packageName, trackId]) => ({
+        packageName,
+        ...(trackId !== undefined && { trackId }),
+      })),
     };
   }
 
-  resume({ plays, audible }: KeptPlays): void {
+  resume({ plays, audible, untoldStops }: KeptPlays): void {
     for (const packageName of audible) this.#audible.add(packageName);
+    for (const { packageName, trackId } of untoldStops) this.#untoldStops.set(packageName, trackId);
     for (const kept of plays) {
       if (this.#context.app(kept.packageName) === undefined) continue;
       const play: Play = { ...kept, cancelTick: () => {} };
@@ -237,6 +243,7 @@ export class SpeakerManager implements Manager {
       // Two tracks of one app: all of them, so that a phone that stays away is not owed ever more.
       const same = !this.#untoldStops.has(packageName) || this.#untoldStops.get(packageName) === trackId;
       this.#untoldStops.set(packageName, same ? trackId : undefined);
+      this.#context.changed();
     }
   }
 

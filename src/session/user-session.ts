@@ -45,14 +45,23 @@ export interface ResumedSession {
   readonly events: readonly KeptEvent[];
   /** When the former process ended, as far as known. */
   readonly lostMs: number;
+  /** When the session ends unless its glasses return. */
+  readonly untilMs: number;
   /** By how much the webhooks to its apps are put off, since it is not the only one. */
   readonly spreadMs: number;
 }
 
 /** Until when a kept session waits for its glasses; undefined: it cannot be read. */
-export function keptUntilMs(body: string, lostMs: number, graceMs: number): number | undefined {
+export function keptUntilMs(
+  body: string,
+  lostMs: number,
+  graceMs: number,
+  nowMs: number,
+): number | undefined {
   const state: Partial<KeptState> = JSON.parse(body);
-  return state.version === keptVersion ? (state.untilMs ?? lostMs + graceMs) : undefined;
+  if (state.version !== keptVersion) return undefined;
+  // However the time of day was set meanwhile, no grace is longer than one.
+  return Math.min(state.untilMs ?? lostMs + graceMs, nowMs + graceMs);
 }
 
 /**
@@ -475,16 +484,13 @@ export class UserSession {
     }
   }
 
-  #resume({ body, events, lostMs, spreadMs }: ResumedSession): void {
+  #resume({ body, events, lostMs, untilMs, spreadMs }: ResumedSession): void {
     const kept: KeptState = JSON.parse(body);
-    const { clock, config } = this.#world;
+    const { clock } = this.#world;
     this.#startedAtMs = kept.startedAtMs;
     this.#everConnected = true;
-    this.#resuming = true;
-    this.#state = {
-      name: "DISCONNECTED",
-      untilMs: kept.untilMs ?? lostMs + config.limits.sessionGraceMs,
-    };
+    this.#resuming = kept.untilMs === undefined;
+    this.#state = { name: "DISCONNECTED", untilMs };
     const gap = this.transcription.resume(kept.speech, lostMs);
     if (gap !== undefined) this.#log.warn({ gap }, "what was being said when the server ended is lost");
     this.apps.resume({ apps: kept.apps, events, lostMs, spreadMs, gap });

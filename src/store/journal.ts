@@ -104,6 +104,7 @@ export class StoreJournal implements Journal {
   #cancelTurn: Stop | undefined;
   #turnAtMs = Number.POSITIVE_INFINITY;
   #durability: Durability = { name: "durable" };
+  #sealed = false;
   #closed = false;
   readonly #stopAlive: Stop;
   #idle: PromiseWithResolvers<void> | undefined;
@@ -137,6 +138,7 @@ export class StoreJournal implements Journal {
   }
 
   settle(userId: string, packageName: string, upToSeq: number): void {
+    if (this.#sealed) return;
     const key = `${userId}\n${packageName}`;
     const former = this.#settled.get(key);
     if (former !== undefined && former.upToSeq >= upToSeq) return;
@@ -148,17 +150,20 @@ export class StoreJournal implements Journal {
   }
 
   save(userId: string, read: () => string | undefined, atOnce = false): void {
+    if (this.#sealed) return;
     this.#sessions.add(userId);
     const { clock, limits } = this.#parts;
     const now = clock.now();
     const turnMs = (this.#readAtMs.get(userId) ?? 0) + limits.snapshotEveryMs;
-    const atMs = atOnce ? now : Math.max(now, turnMs);
-    if ((this.#changed.get(userId)?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) return;
-    this.#changed.set(userId, { read, atMs, atOnce });
+    const former = this.#changed.get(userId);
+    const atMs = Math.min(atOnce ? now : Math.max(now, turnMs), former?.atMs ?? Number.POSITIVE_INFINITY);
+    // The former may stand for what a commit that has failed was to keep.
+    this.#changed.set(userId, { read, atMs, atOnce: atOnce || former?.atOnce === true });
     this.#schedule(atMs);
   }
 
   end(userId: string): void {
+    if (this.#sealed) return;
     this.#sessions.delete(userId);
     this.#changed.delete(userId);
     this.#readAtMs.delete(userId);
@@ -179,9 +184,14 @@ export class StoreJournal implements Journal {
     await promise;
   }
 
-  /** Commits all there is and takes nothing more. Safe to call twice. Rejects when that could not be committed. */
+  /**
+   * Commits all there is and takes nothing more, however long that takes: from its call on, what ends with the process is
+   * not taken for having ended. Safe to call twice. Rejects when that could not be
+   * committed.
+   */
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#sealed) return;
+    this.#sealed = true;
     await this.flush();
     this.#closed = true;
     this.#stopAlive();

@@ -137,6 +137,7 @@ export class MemoryStore implements Store {
     const sessions = [...this.#sessions.values()].toSorted((a, b) => compare(a.userId, b.userId));
     return Promise.resolve({
       aliveMs: this.#aliveMs,
+      aheadMs: 0,
       sessions: sessions.map((session) => ({
         ...session,
         user: this.#user(session.userId),

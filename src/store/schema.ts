@@ -64,7 +64,8 @@ const migrations = [
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE process (
      id INTEGER PRIMARY KEY CHECK (id = 1),
-     alive_ms REAL NOT NULL
+     alive_ms REAL NOT NULL,
+     wall_ms REAL NOT NULL
    ) STRICT;`,
 ] as const;
 

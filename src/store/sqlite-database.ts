@@ -291,7 +291,9 @@ export class SqliteDatabase {
   /** What the process before this one has left. */
   keptSessions(): KeptSessions {
     const db = this.#database;
-    const alive = db.query<{ alive_ms: number }, []>("SELECT alive_ms FROM process").get();
+    const alive = db
+      .query<{ alive_ms: number; wall_ms: number }, []>("SELECT alive_ms, wall_ms FROM process")
+      .get();
     const events = new Map<string, KeptEvent[]>();
     const rows = db
       .query<{ user_id: string; package_name: string; seq: number; body: string }, []>(
@@ -306,6 +308,7 @@ export class SqliteDatabase {
     }
     return {
       aliveMs: alive?.alive_ms,
+      aheadMs: alive === null ? 0 : alive.wall_ms - alive.alive_ms,
       sessions: db
         .query<{ user_id: string; saved_ms: number; body: string }, []>(
           "SELECT * FROM session ORDER BY user_id",
@@ -319,6 +322,14 @@ export class SqliteDatabase {
           events: events.get(userId) ?? [],
         })),
     };
+  }
+
+  /**
+   * Brings everything into the file itself and empties the log beside it, in which what was deleted is still to be read.
+   * Does nothing while somebody else reads.
+   */
+  truncateLog(): void {
+    this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
   /** Safe to call twice. */
@@ -337,7 +348,7 @@ export class SqliteDatabase {
       "INSERT OR REPLACE INTO event (user_id, package_name, seq, body) VALUES (?, ?, ?, ?)",
     );
     const save = db.query("INSERT OR REPLACE INTO session (user_id, saved_ms, body) VALUES (?, ?, ?)");
-    const alive = db.query("INSERT OR REPLACE INTO process (id, alive_ms) VALUES (1, ?)");
+    const alive = db.query("INSERT OR REPLACE INTO process (id, alive_ms, wall_ms) VALUES (1, ?, ?)");
     db.transaction(() => {
       for (const userId of ended) {
         endSession.run(userId);
@@ -346,7 +357,7 @@ export class SqliteDatabase {
       for (const { userId, packageName, upToSeq } of settled) settle.run(userId, packageName, upToSeq);
       for (const { userId, packageName, seq, body } of events) keep.run(userId, packageName, seq, body);
       for (const { userId, savedMs, body } of sessions) save.run(userId, savedMs, body);
-      alive.run(aliveMs);
+      alive.run(aliveMs, Date.now());
     }).immediate();
   }
 

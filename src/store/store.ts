@@ -145,6 +145,11 @@ export interface JournalBatch {
 export interface KeptSessions {
   /** When the former process was last known to live; undefined: there was none. */
   readonly aliveMs: number | undefined;
+  /**
+   * By how much the time of day was ahead of that process's clock, which goes on evenly from its start: the time of day may
+   * have been set since. All times that it has kept are its clock's.
+   */
+  readonly aheadMs: number;
   readonly sessions: readonly (KeptSession & {
     readonly user: UserRecord;
     /** Those not settled, by package and number. */

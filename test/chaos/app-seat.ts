@@ -92,7 +92,7 @@ export class AppSeat {
   pressed(data: unknown): void {
     const press =
       typeof data === "object" && data !== null && "buttonId" in data ? Number(data.buttonId) : NaN;
-    this.journal.note(`${this.packageName}: press ${press} arrives`);
+    this.journal.noteFrequent(`${this.packageName}: press ${press} arrives`);
     this.ledger.arrived(press, performance.now());
   }
 }

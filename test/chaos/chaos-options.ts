@@ -8,7 +8,7 @@ export interface ChaosOptions {
   readonly speed: number;
   /** Users whose app is the real SDK. */
   readonly sdkUsers: number;
-  /** Whether the server's process is killed and drained. */
+  /** Whether the server's process is killed and drained, and its threads die. */
   readonly kills: boolean;
   /** Negative control: with every kill, the server's sessions and events are erased from its disk. */
   readonly forgets: boolean;

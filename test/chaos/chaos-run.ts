@@ -339,7 +339,10 @@ class ChaosRun {
     try {
       await until("everybody", () => missing().length === 0, timeoutMs);
     } catch {
+      const sessions = (await this.#server?.sessions().catch(() => undefined)) ?? [];
       for (const { user, what } of missing()) {
+        const session = sessions.find(({ userId }) => userId === user.userId);
+        user.journal.note(`the server has ${session?.state} with ${JSON.stringify(session?.apps)}`);
         this.#judge.report(`${what} not there ${when}, after ${timeoutMs} ms`, user.userId, user.journal);
       }
     }

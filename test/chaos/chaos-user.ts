@@ -169,7 +169,7 @@ export class ChaosUser {
       const owed = seat.wanted && this.knows(seat) && now - seat.changedMs > leastPatienceMs;
       seat.ledger.sent(press, now, owed);
     }
-    this.journal.note(`press ${press}`);
+    this.journal.noteFrequent(`press ${press}`);
     this.#glasses.pressButton("short", String(press));
   }
 
@@ -311,7 +311,7 @@ export class ChaosUser {
     for (let press = this.#confirmed + 1; press <= upTo; press++) {
       for (const { ledger } of this.seats) ledger.confirmed(press, now);
     }
-    if (upTo > this.#confirmed) this.journal.note(`pong for all up to press ${upTo}`);
+    if (upTo > this.#confirmed) this.journal.noteFrequent(`pong for all up to press ${upTo}`);
     this.#confirmed = Math.max(this.#confirmed, upTo);
   }
 

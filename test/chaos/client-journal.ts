@@ -1,9 +1,17 @@
-const mostLines = 400;
+interface Line {
+  readonly atMs: number;
+  readonly what: string;
+}
 
-/** What has happened to one user, to be printed if it goes wrong: the last few hundred things. */
+/** Of what happens all the time, and of all else, the last so many are kept. */
+const mostFrequent = 60;
+const mostRare = 120;
+
+/** What has happened to one user, to be printed if it goes wrong: the last things, however much else has happened since. */
 export class ClientJournal {
   readonly #startMs: number;
-  #lines: string[] = [];
+  #frequent: Line[] = [];
+  #rare: Line[] = [];
 
   /** @param startMs of the run, in the clock of `performance`. */
   constructor(startMs: number) {
@@ -11,12 +19,23 @@ export class ClientJournal {
   }
 
   note(what: string): void {
-    this.#lines.push(`${((performance.now() - this.#startMs) / 1000).toFixed(3).padStart(9)} s  ${what}`);
-    if (this.#lines.length > mostLines * 2) this.#lines = this.#lines.slice(-mostLines);
+    this.#rare = kept(this.#rare, what, mostRare);
   }
 
-  /** The last `count` lines, oldest first. */
-  last(count: number): string[] {
-    return this.#lines.slice(-Math.min(count, mostLines));
+  /** Notes what happens so often that it must not push out all else. */
+  noteFrequent(what: string): void {
+    this.#frequent = kept(this.#frequent, what, mostFrequent);
   }
+
+  /** All that is kept, oldest first. */
+  lines(): string[] {
+    return [...this.#frequent, ...this.#rare]
+      .sort((a, b) => a.atMs - b.atMs)
+      .map(({ atMs, what }) => `${((atMs - this.#startMs) / 1000).toFixed(3).padStart(9)} s  ${what}`);
+  }
+}
+
+function kept(lines: Line[], what: string, most: number): Line[] {
+  lines.push({ atMs: performance.now(), what });
+  return lines.length > 2 * most ? lines.slice(-most) : lines;
 }

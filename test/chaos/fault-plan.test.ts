@@ -29,6 +29,7 @@ test("kills the server at least once if it may, in the first part of the run, an
     for (const { atMs } of kills) expect(atMs).toBeLessThan(9_000);
     const kinds = planFaults(randomOf(seed), { ...short, kills: false }).map(({ fault }) => fault.kind);
     expect(kinds).not.toContain("kill");
+    expect(kinds).not.toContain("killWorker");
     expect(kinds).not.toContain("drain");
   }
 });

@@ -126,11 +126,11 @@ export function planFaults(random: SeededRandom, options: PlanOptions): PlannedF
       lastsMs: lived(random.pick(absencesMs)),
     }));
   }
-  sprinkle(rates.killWorker, lengthMs, () => ({ kind: "killWorker", worker: random.pick(workerKinds) }));
   sprinkle(rates.cutSdk, lengthMs, () => ({ kind: "cutSdk" }));
   sprinkle(rates.freeze, lengthMs, () => ({ kind: "freeze", lastsMs: random.integer(300, 2_000) }));
   if (kills) {
     const untilMs = lengthMs * shareWithKills;
+    sprinkle(rates.killWorker, lengthMs, () => ({ kind: "killWorker", worker: random.pick(workerKinds) }));
     sprinkle(rates.end, untilMs, () => ({ kind: random.chance(0.67) ? "kill" : "drain" }));
     // However short the run and whatever the numbers, it has been there.
     if (!plan.some(({ fault }) => fault.kind === "kill"))

@@ -10,7 +10,6 @@ export interface Violation {
 }
 
 const mostViolations = 50;
-const eventsEach = 150;
 
 /** Keeps what has gone wrong, with what had happened before. */
 export class Judge {
@@ -26,6 +25,6 @@ export class Judge {
     this.count++;
     journal?.note(`VIOLATION: ${what}`);
     if (this.violations.length >= mostViolations) return;
-    this.violations.push({ what, userId, events: journal?.last(eventsEach) ?? [] });
+    this.violations.push({ what, userId, events: journal?.lines() ?? [] });
   }
 }

@@ -42,7 +42,7 @@ describe("an app that stops to read", () => {
     const { app, port } = await stalledApp();
     const interims = 1_000;
     for (let number = 0; number < interims; number++) {
-      expect(port.send(event(number, false), "interim")).toBe("sent");
+      expect(port.send(event(number, false), "interim", "speech")).toBe("sent");
     }
     const dropped = await gateway.count(gateway.metrics.messagesDropped, { side: "app", class: "interim" });
     expect((interims - dropped) * 65_000).toBeLessThan(kernelBytes);
@@ -51,7 +51,7 @@ describe("an app that stops to read", () => {
       app.texts.slice(1).find((text) => JSON.parse(text).data.number === interims - 1),
     );
     expect(JSON.parse(last).data.isFinal).toBe(false);
-    port.send(event(interims, true), "event");
+    port.send(event(interims, true), "event", "speech");
     await until("the final", () => app.texts.some((text) => text.includes('"isFinal":true')));
     const numbers = app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
@@ -61,13 +61,13 @@ describe("an app that stops to read", () => {
   test("gets no interim behind the final that has ended it", async () => {
     const { app, port } = await stalledApp();
     const interims = 1_000;
-    for (let number = 0; number < interims; number++) port.send(event(number, false), "interim");
-    expect(port.send(event(interims, true), "event")).toBe("sent");
+    for (let number = 0; number < interims; number++) port.send(event(number, false), "interim", "speech");
+    expect(port.send(event(interims, true), "event", "speech")).toBe("sent");
     app.resume();
     const arrives = (number: number) =>
       until(`number ${number}`, () => app.texts.some((text) => text.includes(`"number":${number},`)));
     await arrives(interims);
-    port.send(event(interims + 1, true), "event");
+    port.send(event(interims + 1, true), "event", "speech");
     await arrives(interims + 1);
     const numbers = app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
@@ -78,7 +78,7 @@ describe("an app that stops to read", () => {
     const neighbour = await gateway.app();
     const { app, port } = await stalledApp();
     let sent = 0;
-    while (port.send(event(sent, true), "event") === "sent") sent++;
+    while (port.send(event(sent, true), "event", "speech") === "sent") sent++;
     expect(sent * 65_000).toBeLessThan(kernelBytes);
     await until("the close", () => session().apps.closedGenerations.length === 1);
     expect(session().apps.closedGenerations).toEqual([2]);
@@ -93,7 +93,7 @@ describe("an app that stops to read", () => {
 
   test("is closed with 1013 when nothing has left for 10 s", async () => {
     const { port } = await stalledApp();
-    for (let number = 0; number < 400; number++) port.send(event(number, false), "interim");
+    for (let number = 0; number < 400; number++) port.send(event(number, false), "interim", "speech");
     gateway.clock.advance(10_000);
     await until("the close", () => session().apps.closedGenerations.length === 1);
     expect(await gateway.count(gateway.metrics.socketsClosed, { side: "app", cause: "too_slow" })).toBe(1);

@@ -187,3 +187,35 @@ test("it does not wait for long, should the webhook come to nothing", async () =
   await world.clock.advanceAsync(world.limits.provisionalMs);
   expect(own.events).toHaveLength(1);
 });
+
+test("an app whose server has answered before its socket comes is sent what it has missed, though it hears less by now", async () => {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press", "head_position");
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  world.webhooks.answer = async () => ({ kind: "accepted" });
+  await world.clock.advanceAsync(world.limits.appNudgeMs);
+  const app = world.connectApp(session);
+  world.subscribe(session, app, captions, "button_press");
+  await world.clock.advanceAsync(world.limits.provisionalMs);
+  expect(app.events).toHaveLength(1);
+  session.receiveGlasses(generation, pressOf(2));
+  expect(app.events).toHaveLength(2);
+});
+
+test("an app that begins to keep count, and counts every message, misses nothing that was overtaken", async () => {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const former = await world.runApp(session, captions, "button_press");
+  session.apps.closed(captions, former.generation);
+  session.receiveGlasses(generation, pressOf(1));
+  // Acknowledged and told of the device, but cut before the replay.
+  const cut = world.connectApp(session);
+  expect(cut.sent.length).toBeGreaterThan(1);
+  expect(cut.events).toEqual([]);
+  session.apps.closed(captions, cut.generation);
+  const back = new FakeApp();
+  session.apps.accept(captions, apiKey, world.nonce, back, Math.max(...cut.numbers));
+  expect(back.events).toHaveLength(1);
+});

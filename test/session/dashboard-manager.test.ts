@@ -250,6 +250,19 @@ describe("the dashboard of a session", () => {
     expect(shown(glasses)).toBe("");
   });
 
+  test("an app that does not come back while the user is away loses its text, and its neighbour keeps its own", async () => {
+    const { world, session, generation, apps } = await withApps(captions, weather);
+    for (const [name, app] of apps) write(session, name, app, name);
+    session.apps.closed(captions, appOf(apps, captions).generation);
+    await world.clock.advanceAsync(world.limits.appGraceMs / 2);
+    session.glassesClosed(generation);
+    await world.clock.advanceAsync(world.limits.appGraceMs / 2);
+    expect(session.apps.inState("DORMANT")).toEqual([captions]);
+    const { glasses } = await world.connect(session.userId);
+    await world.clock.advanceAsync(500);
+    expect(shown(glasses).trim()).toBe(weather);
+  });
+
   test("an app that hands its session over loses its text", async () => {
     const { world, session, glasses, apps } = await withApps(captions);
     const app = appOf(apps, captions);

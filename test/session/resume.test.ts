@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
-import { apiKey, type Connected, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
+import { apiKey, appRecord, type Connected, captions, FakeApp, FakeWorld } from "../support/fake-world.ts";
 import { restarted } from "../support/restarted.ts";
 
 const userId = "user@example.com";
 const press = (buttonId: string) => ({ type: "button_press", buttonId, pressType: "short" }) as const;
 
-const killAndRestart = (former: FakeWorld, awayMs: number) => restarted(former, userId, awayMs);
+const killAndRestart = (former: FakeWorld, awayMs: number, aheadMs = 0) =>
+  restarted(former, userId, awayMs, aheadMs);
 
 async function running(...subscriptions: string[]): Promise<Connected & { world: FakeWorld; app: FakeApp }> {
   const world = new FakeWorld();
@@ -121,7 +122,11 @@ test("numbers are never used again, in the next process or in the next session",
   const resumed = next.storage.getSession(userId);
   if (resumed === undefined) throw new Error("the session is gone");
   const back = next.connectApp(resumed, captions, "of-the-former-process");
-  expect(back.numbers[0]).toBeGreaterThan(app.numbers.at(-1) ?? 0);
+  next.subscribe(resumed, back, captions, "button_press");
+  const { generation: own } = await next.connect(userId);
+  resumed.receiveGlasses(own, press("4"));
+  expect(back.events.at(-1)?.data).toMatchObject(press("4"));
+  expect(back.numbers.at(-1)).toBeGreaterThan(app.numbers.at(-1) ?? 0);
   await resumed.end();
   next.clock.advance(1);
   const { session: later } = await next.connect(userId);
@@ -146,7 +151,7 @@ test("a session that cannot be read is left out, and the others go on", async ()
     await kept("c@example.com", body.replace('"display":', '"former":')),
     await kept(userId, body),
   ];
-  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(1);
+  expect(next.storage.resume({ aliveMs: world.clock.now(), aheadMs: 0, sessions })).toBe(1);
   expect(next.storage.getSession(userId)).toBeDefined();
   expect(await next.count("browline_sessions_resumed_total", { outcome: "failed" })).toBe(3);
 });
@@ -166,7 +171,7 @@ test("after a long absence the apps' servers are not called for everybody in the
       events: [],
     })),
   );
-  expect(next.storage.resume({ aliveMs: savedMs, sessions })).toBe(10);
+  expect(next.storage.resume({ aliveMs: savedMs, aheadMs: 0, sessions })).toBe(10);
   const calls: number[] = [];
   for (let step = 0; step < 10; step++) {
     await next.clock.advanceAsync(world.limits.circuitJitterMs / 10);
@@ -184,7 +189,7 @@ test("a session that cannot be resumed to its end leaves nothing behind: no app 
   const next = new FakeWorld({}, {}, undefined, world.clock.now());
   const user = await next.users.loadUser(userId);
   const sessions = [{ userId, savedMs: world.clock.now(), body, user, events: [] }];
-  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(0);
+  expect(next.storage.resume({ aliveMs: world.clock.now(), aheadMs: 0, sessions })).toBe(0);
   expect(next.clock.pending).toBe(0);
   expect(next.rooms.usersOf(captions)).toEqual([]);
   await next.clock.advanceAsync(60_000);
@@ -200,7 +205,7 @@ test("a manager that cannot read what was kept of it begins anew, and the rest o
   const next = new FakeWorld({}, {}, undefined, world.clock.now());
   const user = await next.users.loadUser(userId);
   const sessions = [{ userId, savedMs: world.clock.now(), body, user, events: [] }];
-  expect(next.storage.resume({ aliveMs: world.clock.now(), sessions })).toBe(1);
+  expect(next.storage.resume({ aliveMs: world.clock.now(), aheadMs: 0, sessions })).toBe(1);
   expect(await next.count("browline_errors_total", { where: "resume" })).toBe(1);
   const { glasses } = await next.connect(userId);
   await next.clock.advanceAsync(1_000);
@@ -250,4 +255,103 @@ test("an app that is started is kept before any event for it: the next process w
   expect(world.journal.outOfTurn).toBe(before + 1);
   world.connectApp(session);
   expect(world.journal.outOfTurn).toBe(before + 1);
+});
+
+test("graces end when they are due though the time of day was set meanwhile, forward or back", async () => {
+  const hourMs = 3_600_000;
+  for (const aheadMs of [hourMs, -hourMs]) {
+    const { world, session, generation } = await running("button_press");
+    session.glassesClosed(generation);
+    await world.clock.advanceAsync(10_000);
+    const next = await killAndRestart(world, 5_000, aheadMs);
+    await next.clock.advanceAsync(world.limits.sessionGraceMs - 15_000 - 1);
+    expect(next.storage.getSession(userId)).toBeDefined();
+    await next.clock.advanceAsync(1);
+    expect(next.storage.getSession(userId)).toBeUndefined();
+  }
+});
+
+test("an app is not called for a user whose glasses were away before the server was killed", async () => {
+  const { world, session, generation } = await running("button_press");
+  session.glassesClosed(generation);
+  await world.clock.advanceAsync(1_000);
+  const next = await killAndRestart(world, 500);
+  await next.clock.advanceAsync(10_000);
+  expect(next.webhooks.starts).toEqual([]);
+  await next.connect(userId);
+  await next.clock.advanceAsync(1_000);
+  expect(next.webhooks.starts.length).toBe(1);
+});
+
+test("an app whose permissions were changed while the server was down gets nothing of what was kept, and begins anew", async () => {
+  const { world, session, generation } = await running("button_press");
+  session.receiveGlasses(generation, press("1"));
+  await null;
+  const body = world.journal.sessionOf(userId) ?? "";
+  const next = new FakeWorld({}, {}, undefined, world.clock.now());
+  next.records.set(captions, appRecord(captions, { permissions: ["CAMERA"] }));
+  const user = await next.users.loadUser(userId);
+  const settled: unknown[] = [];
+  next.journal.settle = (...args) => void settled.push(args);
+  const sessions = [
+    { userId, savedMs: world.clock.now(), body, user, events: world.journal.eventsOf(userId) },
+  ];
+  next.storage.resume({ aliveMs: world.clock.now(), aheadMs: 0, sessions });
+  const resumed = next.storage.getSession(userId);
+  expect(resumed?.apps.all()).toEqual([]);
+  expect(settled).toEqual([[userId, captions, Number.MAX_SAFE_INTEGER]]);
+  await next.connect(userId);
+  expect(next.webhooks.starts.length).toBe(1);
+});
+
+test("an app that the user has stopped a moment before the kill does not run again", async () => {
+  const { world, session } = await running("button_press");
+  await world.clock.advanceAsync(1_000);
+  session.apps.stop(captions);
+  const next = await killAndRestart(world, 500);
+  expect(next.storage.getSession(userId)?.apps.states).toEqual({});
+});
+
+test("what was restored comes first, then what has come since and must arrive, then the newest state", async () => {
+  const { world, session, generation } = await running("button_press", "head_position");
+  session.receiveGlasses(generation, press("1"));
+  const next = await killAndRestart(world, 500);
+  const { session: resumed, generation: own } = await next.connect(userId);
+  resumed.receiveGlasses(own, { type: "head_position", position: "up" });
+  resumed.receiveGlasses(own, press("2"));
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  next.subscribe(resumed, back, captions, "button_press", "head_position");
+  expect(back.events.map(({ data }) => data)).toMatchObject([press("1"), press("2"), { position: "up" }]);
+});
+
+test("a sound that was to be stopped while the phone was away is stopped on its return to the next process", async () => {
+  const { world, session, generation, app } = await running("button_press");
+  const url = "http://127.0.0.1:1/a.wav";
+  session.apps.receive(captions, app.generation, {
+    type: "audio_play_request",
+    requestId: "s",
+    audioUrl: url,
+  });
+  session.glassesClosed(generation);
+  session.apps.receive(captions, app.generation, { type: "audio_stop_request" });
+  const next = await killAndRestart(world, 500);
+  const { glasses } = await next.connect(userId);
+  expect(glasses.of("audio_stop_request")).toMatchObject([{ appId: captions }]);
+});
+
+test("a sound that plays when the server is killed is reported to its app by the next process", async () => {
+  const { world, session, app } = await running("button_press");
+  const url = "http://127.0.0.1:1/a.wav";
+  session.apps.receive(captions, app.generation, {
+    type: "audio_play_request",
+    requestId: "s",
+    audioUrl: url,
+  });
+  const next = await killAndRestart(world, 500);
+  const { session: resumed, glasses, generation } = await next.connect(userId);
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  next.subscribe(resumed, back, captions, "button_press");
+  expect(glasses.of("audio_play_request")).toMatchObject([{ requestId: "s" }]);
+  resumed.receiveGlasses(generation, { type: "audio_play_response", requestId: "s", success: true });
+  expect(back.sent.at(-1)).toMatchObject({ type: "audio_play_response", requestId: "s", success: true });
 });

@@ -100,7 +100,7 @@ describe("a backup", () => {
     restoreBackup(other, backup, "before");
     expect(readFileSync(join(other, "browline.db")).includes("the secret of the first folder")).toBe(false);
     const restored = open(other);
-    expect(restored.keptSessions()).toEqual({ aliveMs: undefined, sessions: [] });
+    expect(restored.keptSessions()).toEqual({ aliveMs: undefined, aheadMs: 0, sessions: [] });
     restored.close();
   });
 

@@ -37,7 +37,7 @@ class FakeDisk implements SessionStore {
   }
 
   loadSessions(): Promise<KeptSessions> {
-    return Promise.resolve({ aliveMs: undefined, sessions: [] });
+    return Promise.resolve({ aliveMs: undefined, aheadMs: 0, sessions: [] });
   }
 }
 
@@ -217,6 +217,38 @@ describe("the journal", () => {
     disk.fast = true;
     await clock.advanceAsync(limits.commitRetryMs);
     expect(kept()).toEqual([[1, 2], [2]]);
+  });
+
+  test("keeps what a session is like when the disk is back, not what it was when the disk failed", async () => {
+    const { clock, disk, journal } = stage();
+    disk.fast = false;
+    let body = "before";
+    journal.save(userId, () => body);
+    await settle();
+    await disk.fail("full");
+    body = "after";
+    journal.save(userId, () => body);
+    disk.fast = true;
+    await clock.advanceAsync(limits.commitRetryMs);
+    expect(disk.batches.at(-1)?.sessions).toMatchObject([{ body: "after" }]);
+  });
+
+  test("takes nobody for having ended once it is told to close, though its last commit takes long", async () => {
+    const { clock, disk, journal, keep } = stage();
+    disk.fast = false;
+    journal.save(userId, () => "state");
+    keep(1);
+    const closing = journal.close();
+    // The process does not wait for a slow disk: it takes itself apart meanwhile.
+    journal.settle(userId, packageName, 1);
+    journal.end(userId);
+    await settle();
+    await disk.finish();
+    await clock.advanceAsync(limits.commitGroupMs);
+    await disk.finish();
+    await closing;
+    expect(disk.batches.flatMap(({ ended, settled }) => [...ended, ...settled])).toEqual([]);
+    expect(disk.batches.flatMap(({ sessions }) => sessions)).toMatchObject([{ body: "state" }]);
   });
 
   test("is bounded: the oldest of what a disk does not take is given up, delivered and counted", async () => {

@@ -28,7 +28,7 @@ const rows = [
   "INSERT INTO revocation VALUES ('user@example.com', 1700000000);",
   `INSERT INTO session VALUES ('user@example.com', 1, '{}');
    INSERT INTO event VALUES ('user@example.com', 'com.example.a', 7, 'body');
-   INSERT INTO process VALUES (1, 2);`,
+   INSERT INTO process VALUES (1, 2, 5);`,
 ];
 
 /** Everything in a database. */
@@ -69,6 +69,7 @@ function expected(version: number): ReturnType<typeof contents> {
     revocations: version >= 3 ? [["user@example.com", 1_700_000_000]] : [],
     kept: {
       aliveMs: version >= 4 ? 2 : undefined,
+      aheadMs: version >= 4 ? 3 : 0,
       sessions: version >= 4 ? [{ userId: user.userId, savedMs: 1, body: "{}", user, events: [event] }] : [],
     },
   };

@@ -251,4 +251,18 @@ describe("the SQLite store", () => {
     await a.saveApp(captions);
     await until("the other to see it", () => b.apps.get(captions.packageName));
   });
+
+  test("leaves nothing of a user who is forgotten to be read, neither in the file nor in the log beside it", async () => {
+    const store = await open();
+    const words = "what nobody is to read any more";
+    const userId = "user@example.com";
+    const event = { userId, packageName: captions.packageName, seq: 1, body: words };
+    const nothing = { ended: [], settled: [], sessions: [], aliveMs: 1 };
+    await store.commit({ ...nothing, events: [event] });
+    const onDisk = () =>
+      readdirSync(folder).some((name) => readFileSync(join(folder, name), "latin1").includes(words));
+    expect(onDisk()).toBe(true);
+    await store.removeUser(userId);
+    expect(onDisk()).toBe(false);
+  });
 });

@@ -311,7 +311,7 @@ describe.each(Object.keys(implementations))("the %s store", (name) => {
     const nothing = { ended: [], settled: [], events: [], sessions: [] };
 
     test("has none at first", async () => {
-      expect(await (await open()).loadSessions()).toEqual({ aliveMs: undefined, sessions: [] });
+      expect(await (await open()).loadSessions()).toEqual({ aliveMs: undefined, aheadMs: 0, sessions: [] });
     });
 
     test("gives back sessions with their users, and events by app and number", async () => {
