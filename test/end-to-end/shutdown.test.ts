@@ -48,7 +48,8 @@ describe("a server that is told to end", () => {
     [
       "takes no commit",
       false,
-      /^Closing failed: what must not be lost was not committed: database is locked\n$/,
+      // On a busy machine it may still be trying when the time is over.
+      /^(Closing failed: what must not be lost was not committed: database is locked|Not everything was closed[^\n]*, since this hung: [^\n]*the last commit[^\n]*)\n$/,
     ],
     [
       "does not answer",
