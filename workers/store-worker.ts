@@ -9,12 +9,16 @@ declare const self: Worker;
 
 /** How often other processes' changes are looked for. */
 const watchMs = 1_000;
+/** How often this thread collects its garbage, of which each batch leaves what sessions were like. */
+const collectMs = 2_000;
 /** How long what was deleted may still be read in the log beside the database. */
 const tidyMs = 60_000;
 
 let database: SqliteDatabase | undefined;
 let watch: ReturnType<typeof setInterval> | undefined;
 let tidy: ReturnType<typeof setInterval> | undefined;
+let collection: ReturnType<typeof setInterval> | undefined;
+let committed = false;
 let seenVersion = 0;
 
 self.onmessage = ({ data: command }: MessageEvent<StoreCommand>) => {
@@ -35,6 +39,7 @@ function carryOut(command: StoreCommand): StoreAnswer {
   if (command.kind === "close") {
     clearInterval(watch);
     clearInterval(tidy);
+    clearInterval(collection);
     database?.close();
     database = undefined;
     return undefined;
@@ -89,6 +94,7 @@ function carryOut(command: StoreCommand): StoreAnswer {
     }
     case "commit":
       database.commit(command.batch);
+      committed = true;
       return undefined;
     case "loadSessions":
       return { kept: database.keptSessions() };
@@ -105,6 +111,10 @@ function open(file: string): void {
   reportCatalogue(opened);
   reportRevocations(opened);
   tidy = setInterval(() => tidyUp(opened), tidyMs);
+  collection = setInterval(() => {
+    if (committed) Bun.gc(false);
+    committed = false;
+  }, collectMs);
   watch = setInterval(() => {
     try {
       const version = opened.dataVersion();
