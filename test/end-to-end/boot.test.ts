@@ -7,7 +7,7 @@ import { limits } from "../../src/kernel/limits.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
 import type { KeptEvent } from "../../src/store/store.ts";
 import type { SessionRequest } from "../../src/wire/apps.ts";
-import { appRecord, FakeWorld } from "../support/fake-world.ts";
+import { apiKey, appRecord, FakeWorld } from "../support/fake-world.ts";
 import { registerApp, ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
 
@@ -29,8 +29,8 @@ afterEach(async () => {
 });
 
 /** A session as a server keeps it: two running apps that hear things, glasses that are there. */
-async function keptSession(): Promise<string> {
-  const world = new FakeWorld();
+async function keptSession(atMs: number): Promise<string> {
+  const world = new FakeWorld({}, {}, undefined, atMs);
   for (const packageName of packages) world.records.set(packageName, appRecord(packageName));
   const { session } = await world.connect("user@example.com");
   for (const packageName of packages) {
@@ -54,11 +54,11 @@ function event(userId: string, packageName: string, seq: number): KeptEvent {
 
 /** Leaves a folder as a server leaves it that was killed some seconds ago. */
 async function leave(appUrl: string): Promise<void> {
-  const body = await keptSession();
   const lostMs = Date.now() - awayMs;
+  const body = await keptSession(lostMs);
   const dead = JSON.stringify({ ...JSON.parse(body), untilMs: lostMs });
   const users = Array.from({ length: alive + expired }, (_, n) => `user${n}@example.com`);
-  for (const packageName of packages) registerApp(folder, packageName, appUrl, "a key");
+  for (const packageName of packages) registerApp(folder, packageName, appUrl, apiKey);
   const database = new SqliteDatabase(join(folder, "browline.db"));
   database.commit({
     ended: [],
@@ -72,6 +72,10 @@ async function leave(appUrl: string): Promise<void> {
     aliveMs: lostMs,
   });
   database.close();
+  // It would say that the clock had been set: what was kept some seconds ago has only been written now.
+  const raw = new Database(join(folder, "browline.db"));
+  raw.run("UPDATE process SET wall_ms = alive_ms");
+  raw.close();
 }
 
 /** What a process has used so far, of all cores together. */
