@@ -20,6 +20,7 @@ const faultTable = {
   APP_NOT_STARTED: { kind: "fatal", status: 409, message: "The app has not been started for this session" },
   SHUTTING_DOWN: { kind: "fatal", status: 503, message: "The server is shutting down" },
   AT_CAPACITY: { kind: "fatal", status: 503, message: "The server has no room for another session" },
+  STORE_UNAVAILABLE: { kind: "fatal", status: 503, message: "The server cannot read its data at the moment" },
   MALFORMED_MESSAGE: { kind: "operational", status: 400, message: "The message could not be read" },
   PERMISSION_DENIED: { kind: "operational", status: 403, message: "The app lacks a permission" },
   NO_ACTIVE_SESSION: { kind: "operational", status: 503, message: "NO_ACTIVE_SESSION" },

@@ -4,7 +4,7 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { AppRecord } from "../store/store.ts";
+import type { AppRecord, KeptEvent } from "../store/store.ts";
 import type { AppAck, SpeechGap, StopReason, ToApp } from "../wire/apps.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { Permission } from "../wire/streams.ts";
@@ -78,7 +78,7 @@ export interface KeptLink {
 export interface ResumedLink {
   readonly kept: KeptLink;
   /** What must arrive and was not confirmed, in order, as it goes over the wire. */
-  readonly events: readonly string[];
+  readonly events: readonly Pick<KeptEvent, "seq" | "body">[];
   /** The list that was in force. */
   readonly literals: readonly string[];
   /** When the former process was lost. */
@@ -183,7 +183,7 @@ export class AppLink implements SessionApp {
   #resume({ kept, events, literals, lostMs, spreadMs, gap }: ResumedLink): void {
     const { clock, limits } = this.#host;
     this.#outbox.noteLost(kept.lost);
-    for (const text of events) this.#settle(this.#outbox.restore(text));
+    for (const { seq, body } of events) this.#settle(this.#outbox.restore(seq, body));
     this.#literals = literals;
     this.#gap = unite(kept.gap, gap);
     this.#interruption = { literals, fresh: false, leaving: false, cancelReplay: undefined };

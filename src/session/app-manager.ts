@@ -466,7 +466,7 @@ export class AppManager {
       );
       this.#createLink(record, {
         kept,
-        events: events.filter((event) => event.packageName === packageName).map(({ body }) => body),
+        events: events.filter((event) => event.packageName === packageName),
         literals: this.subscriptions.literalsOf(packageName),
         lostMs,
         spreadMs,

@@ -136,9 +136,9 @@ export class Outbox {
    * Takes an event that must arrive and that a former process has left. To be called in order, before anything else.
    * @returns the number of the last event that had to make room, if any.
    */
-  restore(text: string): number | undefined {
+  restore(seq: number, text: string): number | undefined {
     this.#replaying = true;
-    const numbered = NumberedMessage.read(text);
+    const numbered = NumberedMessage.kept(seq, text);
     this.#seq = Math.max(this.#seq, numbered.seq);
     const event = this.#event(numbered, "must", "");
     event.ready = true;

@@ -1,7 +1,7 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
 import type { Stop } from "../kernel/stop.ts";
-import type { AppRecord, KeptSessions } from "../store/store.ts";
+import type { AppRecord, KeptSessions, UserRecord } from "../store/store.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
 import type { AppUser } from "./app-rooms.ts";
 import { watchCatalogue } from "./catalogue-watch.ts";
@@ -61,7 +61,7 @@ export class SessionStorage {
   /**
    * The user's session, made if there is none. Callers at the same time get the same one; one that is ending is waited
    * for and followed by a new one.
-   * @throws Fault `AT_CAPACITY` or `SHUTTING_DOWN`
+   * @throws Fault `AT_CAPACITY`, `SHUTTING_DOWN` or `STORE_UNAVAILABLE`
    */
   async getOrCreate(userId: string): Promise<UserSession> {
     const id = canonicalUserId(userId);
@@ -150,7 +150,7 @@ export class SessionStorage {
 
   async #create(userId: string): Promise<UserSession> {
     await this.#sessions.get(userId)?.end();
-    const user = await this.#world.users.loadUser(userId);
+    const user = await this.#loadUser(userId);
     if (this.#closing) throw new Fault("SHUTTING_DOWN");
     this.#world.users.saveUser(userId);
     const log = this.#world.log.child({ user: this.#world.hashUser(userId) });
@@ -158,6 +158,17 @@ export class SessionStorage {
     this.#sessions.set(userId, session);
     this.#world.metrics.sessions.set(this.#sessions.size);
     return session;
+  }
+
+  /** A store that is being restarted, or hangs, is nothing that the user could have done wrong: he is to try again. */
+  async #loadUser(userId: string): Promise<UserRecord> {
+    try {
+      return await this.#world.users.loadUser(userId);
+    } catch (error) {
+      this.#world.metrics.errors.inc({ where: "load_user" });
+      this.#world.log.error({ err: error, user: this.#world.hashUser(userId) }, "a user could not be loaded");
+      throw new Fault("STORE_UNAVAILABLE");
+    }
   }
 
   /** Only the session itself is taken out, never the one that has followed it. */

@@ -186,7 +186,8 @@ export class StoreJournal implements Journal {
 
   /**
    * Commits all there is and takes nothing more, however long that takes: from its call on, what ends with the process is
-   * not taken for having ended. Safe to call twice. Rejects when not all could be committed.
+   * not taken for having ended. Safe to call twice.
+   * @throws Error of one line when it could not be committed.
    */
   async close(): Promise<void> {
     if (this.#sealed) return;

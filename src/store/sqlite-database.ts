@@ -279,10 +279,10 @@ export class SqliteDatabase {
   }
 
   /** Commits a batch, all or nothing. While another process writes, it soon gives up. */
-  commit(batch: JournalBatch): void {
+  commit(batch: JournalBatch, wallMs = Date.now()): void {
     this.#database.run(`PRAGMA busy_timeout = ${commitBusyMs}`);
     try {
-      this.#commit(batch);
+      this.#commit(batch, wallMs);
     } finally {
       this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
     }
@@ -339,7 +339,7 @@ export class SqliteDatabase {
     this.#database.close();
   }
 
-  #commit({ ended, settled, events, sessions, aliveMs }: JournalBatch): void {
+  #commit({ ended, settled, events, sessions, aliveMs }: JournalBatch, wallMs: number): void {
     const db = this.#database;
     const endSession = db.query("DELETE FROM session WHERE user_id = ?");
     const endEvents = db.query("DELETE FROM event WHERE user_id = ?");
@@ -357,7 +357,7 @@ export class SqliteDatabase {
       for (const { userId, packageName, upToSeq } of settled) settle.run(userId, packageName, upToSeq);
       for (const { userId, packageName, seq, body } of events) keep.run(userId, packageName, seq, body);
       for (const { userId, savedMs, body } of sessions) save.run(userId, savedMs, body);
-      alive.run(aliveMs, Date.now());
+      alive.run(aliveMs, wallMs);
     }).immediate();
   }
 

@@ -3,11 +3,13 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sha256Hex } from "../../src/kernel/identity.ts";
 import { limits } from "../../src/kernel/limits.ts";
+import { essenceOf } from "../../src/session/app-essence.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
-import type { KeptEvent } from "../../src/store/store.ts";
+import type { AppRecord, KeptEvent } from "../../src/store/store.ts";
 import type { SessionRequest } from "../../src/wire/apps.ts";
-import { apiKey, appRecord, FakeWorld } from "../support/fake-world.ts";
+import { apiKey, FakeWorld } from "../support/fake-world.ts";
 import { registerApp, ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
 
@@ -29,15 +31,22 @@ afterEach(async () => {
 });
 
 /** A session as a server keeps it: two running apps that hear things, glasses that are there. */
-async function keptSession(atMs: number): Promise<string> {
-  const world = new FakeWorld({}, {}, undefined, atMs);
-  for (const packageName of packages) world.records.set(packageName, appRecord(packageName));
+async function keptSession(records: readonly AppRecord[]): Promise<string> {
+  const world = new FakeWorld();
+  for (const record of records) {
+    world.records.set(record.packageName, { ...record, apiKeyHash: sha256Hex(apiKey) });
+  }
   const { session } = await world.connect("user@example.com");
   for (const packageName of packages) {
     const app = await world.runApp(session, packageName, "button_press", "transcription:en-US");
     world.show(session, app, packageName, "what the app shows");
   }
-  return session.keep();
+  const kept = JSON.parse(session.keep());
+  for (const app of kept.apps) {
+    const record = records.find(({ packageName }) => packageName === app.packageName);
+    if (record !== undefined) app.essence = essenceOf(record);
+  }
+  return JSON.stringify(kept);
 }
 
 function event(userId: string, packageName: string, seq: number): KeptEvent {
@@ -54,13 +63,13 @@ function event(userId: string, packageName: string, seq: number): KeptEvent {
 
 /** Leaves a folder as a server leaves it that was killed some seconds ago. */
 async function leave(appUrl: string): Promise<void> {
+  for (const packageName of packages) registerApp(folder, packageName, appUrl, "a key");
+  const database = new SqliteDatabase(join(folder, "browline.db"));
+  const body = await keptSession(database.apps());
   const lostMs = Date.now() - awayMs;
-  const body = await keptSession(lostMs);
   const dead = JSON.stringify({ ...JSON.parse(body), untilMs: lostMs });
   const users = Array.from({ length: alive + expired }, (_, n) => `user${n}@example.com`);
-  for (const packageName of packages) registerApp(folder, packageName, appUrl, apiKey);
-  const database = new SqliteDatabase(join(folder, "browline.db"));
-  database.commit({
+  const batch = {
     ended: [],
     settled: [],
     sessions: users.map((userId, n) => ({ userId, savedMs: lostMs, body: n < alive ? body : dead })),
@@ -70,12 +79,9 @@ async function leave(appUrl: string): Promise<void> {
       ),
     ),
     aliveMs: lostMs,
-  });
+  };
+  database.commit(batch, lostMs);
   database.close();
-  // It would say that the clock had been set: what was kept some seconds ago has only been written now.
-  const raw = new Database(join(folder, "browline.db"));
-  raw.run("UPDATE process SET wall_ms = alive_ms");
-  raw.close();
 }
 
 /** What a process has used so far, of all cores together. */

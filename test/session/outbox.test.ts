@@ -165,9 +165,9 @@ test("takes what was sent long ago for arrived where nothing is ever confirmed",
 test("goes on with what a former process has left, under the same numbers and above them", () => {
   const former = outboxOf();
   former.add("press 1", "must");
-  const kept = former.add("press 2", "must").event.numbered.text;
+  const { seq, text: kept } = former.add("press 2", "must").event.numbered;
   const outbox = new Outbox({ outboxEvents: 4, outboxBytes: 1_000 }, epoch, epoch);
-  outbox.restore(kept);
+  outbox.restore(seq, kept);
   expect(outbox.next?.numbered).toMatchObject({ seq: epoch + 2, message: about("press 2"), text: kept });
   expect(outbox.add(about("press 3"), "must", "", time).event.numbered.seq).toBe(epoch + 3);
 });

@@ -230,6 +230,18 @@ describe("a user session", () => {
     await liveAndLeaveNothing(500);
   });
 
+  test("whose user cannot be loaded is refused so that the phone tries again, and is there when it does", async () => {
+    const world = new FakeWorld();
+    const load = world.users.loadUser;
+    world.users.loadUser = () => Promise.reject(new Error("the store's thread has died"));
+    await expect(world.storage.getOrCreate("user@example.com")).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      status: 503,
+    });
+    world.users.loadUser = load;
+    expect((await world.connect()).session.state).toBe("ACTIVE");
+  });
+
   test("a failing manager does not keep the rest from being disposed of", async () => {
     const world = new FakeWorld();
     const { session, glasses } = await world.connect();

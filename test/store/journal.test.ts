@@ -306,6 +306,17 @@ describe("the journal", () => {
     expect((await metrics.errors.get()).values).toMatchObject([{ labels: { where: "journal" }, value: 1 }]);
   });
 
+  test("says at its end that the disk has not taken what the next process needs", async () => {
+    const { disk, journal } = stage();
+    disk.fast = false;
+    journal.save(userId, () => "state");
+    const closing = journal.close();
+    closing.catch(() => {});
+    await settle();
+    await disk.fail("database is locked");
+    await expect(closing).rejects.toThrow("was not committed: database is locked");
+  });
+
   test("keeps the last state of a session that cannot be read, and the others' new ones", async () => {
     const { disk, journal, metrics } = stage();
     journal.save("broken@example.com", () => {
