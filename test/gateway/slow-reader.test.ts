@@ -74,6 +74,23 @@ describe("an app that stops to read", () => {
     expect(numbers).not.toContain(interims - 1);
   });
 
+  test("gets the newest of every state when it reads again, though it hears all of them under one name", async () => {
+    const { app, port } = await stalledApp();
+    const slots = ["battery", "head"];
+    // Until both have to wait, however much the kernel takes.
+    const rounds = 500;
+    for (let number = 0; number < rounds; number++) {
+      for (const slot of slots) port.send(event(number * 2 + slots.indexOf(slot), false), "interim", slot);
+    }
+    app.resume();
+    const seen = () => app.texts.slice(1).map((text): number => JSON.parse(text).data.number);
+    await until("the newest of both", () => {
+      const numbers = seen();
+      return [rounds * 2 - 2, rounds * 2 - 1].every((newest) => numbers.includes(newest));
+    });
+    expect(seen().length).toBeLessThan(rounds * 2);
+  });
+
   test("is closed with 1013 once what must arrive finds no room, and its neighbour notices nothing", async () => {
     const neighbour = await gateway.app();
     const { app, port } = await stalledApp();

@@ -355,3 +355,20 @@ test("a sound that plays when the server is killed is reported to its app by the
   resumed.receiveGlasses(generation, { type: "audio_play_response", requestId: "s", success: true });
   expect(back.sent.at(-1)).toMatchObject({ type: "audio_play_response", requestId: "s", success: true });
 });
+
+test("a gap that an app has confirmed is not told again after another kill", async () => {
+  const { world, session, generation } = await running("transcription:en-US");
+  await world.clock.advanceAsync(200);
+  session.receiveGlasses(generation, { type: "VAD", status: true });
+  await world.clock.advanceAsync(1_500);
+  const next = await killAndRestart(world, 500);
+  const resumed = next.storage.getSession(userId);
+  if (resumed === undefined) throw new Error("the session is gone");
+  const back = next.connectApp(resumed, captions, "of-the-former-process");
+  expect(back.sent[0]).toHaveProperty("resume.gap");
+  resumed.apps.confirmed(captions, back.generation, back.receipts[0] ?? 0);
+  const third = await killAndRestart(next, 500);
+  const again = third.storage.getSession(userId);
+  if (again === undefined) throw new Error("the session is gone");
+  expect(third.connectApp(again, captions, "of-the-first-process").sent[0]).not.toHaveProperty("resume.gap");
+});
