@@ -80,7 +80,7 @@ describe("a server whose disk is in trouble", () => {
       .map(({ msg }) => msg)
       .filter((msg) => msg.startsWith("what must not be lost"));
     expect(told).toEqual([
-      "what must not be lost is not committed for now; service goes on",
+      "what must not be lost is delivered without being committed; service goes on",
       "what must not be lost is committed again",
     ]);
   }
