@@ -372,7 +372,8 @@ export class StoreJournal implements Journal {
     metrics.durabilityDegraded.set(state.name === "durable" ? 0 : 1);
     if (state.name !== former.name) {
       if (state.name === "durable") log.info("what must not be lost is committed again");
-      else log.error({ state }, "what must not be lost is delivered without being committed; service goes on");
+      else
+        log.error({ state }, "what must not be lost is delivered without being committed; service goes on");
     }
     if (state.name === "durable") return;
     for (const waiting of [...(this.#underWay ?? []), ...this.#events]) this.#release(waiting);
