@@ -1,3 +1,5 @@
+import { pin, prefer } from "./scheduling.ts";
+
 /** How the parent of the bench talks to its processes: calls by name over the channel that Bun opens between them. */
 
 interface Call {
@@ -43,13 +45,17 @@ export class BenchProcess<C extends Commands> {
   #calls = 0;
   #ended: string | undefined;
 
-  /** @param script address of a module that calls `answerCalls`. */
-  constructor(script: URL) {
+  /**
+   * @param script address of a module that calls `answerCalls`.
+   * @param turn "first": gets the processor before others where this system lets us say so.
+   */
+  constructor(script: URL, turn?: "first") {
     this.#name = script.pathname.split("/").at(-1) ?? "";
     this.#child = Bun.spawn([process.execPath, script.pathname], {
       stdio: ["ignore", "inherit", "inherit"],
       ipc: (answer: Answer) => this.#receive(answer),
     });
+    if (turn === "first") prefer(this.#child.pid);
     this.#exited = this.#child.exited.then(() => {
       const { signalCode, exitCode } = this.#child;
       this.#onExit(`${this.#name} has ended (${signalCode ?? exitCode})`);
@@ -79,6 +85,11 @@ export class BenchProcess<C extends Commands> {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Keeps it on one core from now on. */
+  pin(core: number | "any"): void {
+    pin(this.#child.pid, core);
   }
 
   /** Ends the process, gently at first. Safe to call twice. */

@@ -124,6 +124,7 @@ export class RunningTrial implements TrialInProgress {
   async stop(): Promise<void> {
     const { generator, appHost } = this.#surroundings;
     await generator.call("disconnect").catch(ignore);
+    if (this.#plan.apart) generator.pin("any");
     // A server that is beyond answering is ended without it.
     await Promise.race([this.server.call("stop").catch(ignore), Bun.sleep(stoppingMs)]);
     await appHost.call("reset").catch(ignore);
@@ -137,6 +138,10 @@ export class RunningTrial implements TrialInProgress {
   async #start(): Promise<void> {
     const { appHost, speech } = this.#surroundings;
     const { server, sessions, apps, opus = "auto", audioWorkers, sessionGraceMs } = this.#plan;
+    if (this.#plan.apart) {
+      this.server.pin(0);
+      this.#surroundings.generator.pin(1);
+    }
     this.#apps = apps === undefined ? [] : await appHost.call("apps", apps);
     const { port, livezPort, tokens } = await this.server.call("start", {
       sessions,

@@ -26,6 +26,11 @@ export interface TrialPlan {
   readonly speech?: boolean;
   /** So many of the sessions' glasses and apps stop to read before the measuring. */
   readonly deaf?: number;
+  /**
+   * Whether the server and the generator keep to a core each. Where they meet on one, frames come in heaps and are cheap; so
+   * what a frame costs would depend on where the scheduler happens to put the two.
+   */
+  readonly apart?: boolean;
   readonly warmupMs: number;
   readonly measuredMs: number;
   /** Happens while it is measured. */

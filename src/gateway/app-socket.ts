@@ -57,6 +57,8 @@ export class AppSocket implements AppPort {
    * @param credentials of an app that authenticated by its upgrade headers.
    * @param peer the address that it dialled from.
    */
+  #framesIn = 0;
+
   constructor(
     context: SocketContext,
     nonce: string | undefined,
@@ -73,7 +75,13 @@ export class AppSocket implements AppPort {
   opened(socket: RawSocket): void {
     const context = this.#context;
     const { clock, limits } = context;
-    const connection = new OpenSocket({ context, side: "app", socket, onEnd: () => this.#ended() });
+    const connection = new OpenSocket({
+      context,
+      side: "app",
+      socket,
+      framesIn: () => this.#framesIn,
+      onEnd: () => this.#ended(),
+    });
     const state: Open = {
       name: "open",
       connection,
@@ -92,7 +100,7 @@ export class AppSocket implements AppPort {
   received(frame: string | Uint8Array): void {
     const state = this.#state;
     if (state.name !== "open") return;
-    state.connection.heard();
+    this.#framesIn++;
     if (state.phase.name === "greeting" && !this.#withinGreeting(state.phase, frame)) return;
     if (typeof frame !== "string") {
       this.#context.reject("app", "binary");

@@ -5,17 +5,12 @@ import { type GlassesMessage, parseGlassesMessage, pong, type ToGlasses } from "
 import { MessageRate } from "./message-rate.ts";
 import { OpenSocket } from "./open-socket.ts";
 import type { RawSocket } from "./send-queue.ts";
-import type { Session } from "./sessions.ts";
+import type { AudioIntake, Session } from "./sessions.ts";
 import { exceedsBytes, type SocketContext } from "./socket-context.ts";
 
 type State =
   | { readonly name: "upgrading" }
-  | {
-      readonly name: "open";
-      readonly connection: OpenSocket;
-      /** Undefined while the session is taking the socket. */
-      generation: number | undefined;
-    }
+  | { readonly name: "open"; readonly connection: OpenSocket }
   | { readonly name: "closed" };
 
 /**
@@ -23,6 +18,11 @@ type State =
  * loaded before it opens, so that no early frame is lost.
  */
 export class GlassesSocket implements GlassesPort {
+  // First what every frame of audio needs, and flat: with a thousand sockets each object is a miss in the cache.
+  /** Undefined before the session has taken the socket, and after its end. */
+  #generation: number | undefined;
+  #framesIn = 0;
+  readonly #audio: AudioIntake;
   readonly #context: SocketContext;
   readonly #session: Session;
   readonly #rate: MessageRate;
@@ -31,30 +31,35 @@ export class GlassesSocket implements GlassesPort {
   constructor(context: SocketContext, session: Session) {
     this.#context = context;
     this.#session = session;
+    this.#audio = session.audio;
     this.#rate = new MessageRate(context, "glasses");
   }
 
   opened(socket: RawSocket): void {
     const context = this.#context;
-    const connection = new OpenSocket({ context, side: "glasses", socket, onEnd: () => this.#ended() });
-    this.#state = { name: "open", connection, generation: undefined };
+    const connection = new OpenSocket({
+      context,
+      side: "glasses",
+      socket,
+      framesIn: () => this.#framesIn,
+      onEnd: () => this.#ended(),
+    });
+    this.#state = { name: "open", connection };
     if (this.#context.draining || this.#session.disposed) {
       this.#hangUp(closes.restart, "restart");
       return;
     }
-    const state = this.#state;
     const attached = this.#context.contain("glasses_open", this.#session.userId, () => {
-      state.generation = this.#session.attachGlasses(this);
+      this.#generation = this.#session.attachGlasses(this);
     });
     if (!attached) this.#hangUp(closes.restart, "error");
   }
 
   /** One frame as it came: text is a message, bytes are audio. */
   received(frame: string | Uint8Array): void {
-    const state = this.#state;
-    if (state.name !== "open" || state.generation === undefined) return;
-    state.connection.heard();
-    const { generation } = state;
+    const generation = this.#generation;
+    if (generation === undefined) return;
+    this.#framesIn++;
     if (typeof frame !== "string") {
       this.#receiveAudio(generation, frame);
       return;
@@ -75,7 +80,7 @@ export class GlassesSocket implements GlassesPort {
       this.#context.reject("glasses", parsed.kind, "type" in parsed ? parsed.type : undefined);
       return;
     }
-    this.#act(state, generation, parsed.message);
+    this.#act(generation, parsed.message);
   }
 
   /** What the transport reports to by itself: pongs, room to send, the end. Undefined before and after. */
@@ -130,22 +135,22 @@ export class GlassesSocket implements GlassesPort {
     const timed = (++context.audioFrames & 31) === 0;
     const startMs = timed ? performance.now() : 0;
     try {
-      this.#session.receiveAudio(generation, frame);
+      this.#audio.receive(generation, frame);
     } catch (error) {
       context.contained("glasses_audio", this.#session.userId, error);
     }
     if (timed) context.socketToRing.record((performance.now() - startMs) * 1000);
   }
 
-  #act(state: State & { name: "open" }, generation: number, message: GlassesMessage): void {
+  #act(generation: number, message: GlassesMessage): void {
     switch (message.type) {
       case "ping":
-        state.connection.answered();
+        this.connection?.answered();
         // Answered here and at once: phones dial again when this takes 5 s.
-        state.connection.queue.send(pong);
+        this.connection?.queue.send(pong);
         return;
       case "pong":
-        state.connection.answered();
+        this.connection?.answered();
         return;
       default:
         this.#context.contain("glasses_message", this.#session.userId, () =>
@@ -168,11 +173,11 @@ export class GlassesSocket implements GlassesPort {
   }
 
   #ended(): () => void {
-    const state = this.#state;
     this.#state = { name: "closed" };
     return () => {
       // Read as late as this, since the session may be taking the socket at the moment of its end.
-      const generation = state.name === "open" ? state.generation : undefined;
+      const generation = this.#generation;
+      this.#generation = undefined;
       if (generation === undefined) return;
       this.#context.contain("glasses_close", this.#session.userId, () =>
         this.#session.glassesClosed(generation),

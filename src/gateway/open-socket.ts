@@ -8,6 +8,8 @@ export interface OpenSocketParts {
   readonly context: SocketContext;
   readonly side: "glasses" | "app";
   readonly socket: RawSocket;
+  /** How many frames have come in. */
+  framesIn(): number;
   /**
    * The connection has ended, whoever ended it. What is returned tells those whom it concerns; it is called later where the
    * end came from this side, since whoever wanted it may be in the middle of something.
@@ -36,14 +38,9 @@ export class OpenSocket {
       side,
       onTooSlow: () => this.hangUp(closes.tooSlow, "too_slow"),
     });
-    this.#life = new PeerLife(context.clock.now());
+    this.#life = new PeerLife(context.clock.now(), () => parts.framesIn());
     this.#stopBeat = context.heartbeat.add((nowMs) => this.#beat(nowMs));
     this.#gauge.inc();
-  }
-
-  /** Bytes came in. */
-  heard(): void {
-    this.#life.heard();
   }
 
   /** A pong came, or a ping of the peer's own. */

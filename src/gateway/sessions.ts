@@ -23,6 +23,12 @@ export interface Sessions {
   readonly size: number;
 }
 
+/** Where a session takes in the frames of audio. A socket asks its session for it once, not fifty times a second. */
+export interface AudioIntake {
+  /** Synchronous and O(1); the bytes are copied before it returns. */
+  receive(generation: number, frame: Uint8Array): void;
+}
+
 export interface Session {
   readonly userId: string;
   readonly disposed: boolean;
@@ -32,8 +38,7 @@ export interface Session {
   receiveGlasses(generation: number, message: GlassesMessage): void;
   /** A message of a type that is not known here. Returns whether anybody hears it. */
   receiveUnknown(generation: number, type: string, message: object): boolean;
-  /** Synchronous and O(1); the bytes are copied before it returns. */
-  receiveAudio(generation: number, frame: Uint8Array): void;
+  readonly audio: AudioIntake;
   glassesClosed(generation: number): void;
   /** From the next frame on; remembered for the user. */
   configureAudio(format: AudioFormat): void;

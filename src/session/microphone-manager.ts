@@ -4,6 +4,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { ToGlasses } from "../wire/glasses.ts";
 import type { SendResult } from "./ports.ts";
+import { UnwantedAudio } from "./unwanted-audio.ts";
 
 /**
  * Keeps the glasses' microphone in the state that the apps need. What is wanted is derived from facts and never stored;
@@ -106,13 +107,12 @@ export class MicrophoneManager {
   };
   #connected = false;
   #cancelWake: Stop | undefined;
-  /** When audio began to arrive that nobody wants; undefined while it does not. */
-  #unwantedAudioSinceMs: number | undefined;
-  #lastAudioMs = 0;
-  #guardPausedUntilMs = 0;
+  /** To be told of every frame. */
+  readonly unwantedAudio: UnwantedAudio;
 
   constructor(host: MicrophoneHost) {
     this.#host = host;
+    this.unwantedAudio = new UnwantedAudio(host.clock, host.limits, () => this.#tellAgain());
   }
 
   /** Something that the wanted state depends on may have changed. */
@@ -139,6 +139,7 @@ export class MicrophoneManager {
   glassesConnected(): void {
     this.#connected = true;
     this.#memory = { ...this.#memory, confirmed: undefined };
+    this.unwantedAudio.told(undefined);
     this.update();
   }
 
@@ -147,32 +148,16 @@ export class MicrophoneManager {
     this.#cancelWake?.();
   }
 
-  /**
-   * A frame has come. Audio that goes on for `unauthorisedAudioMs` though the glasses were told to be silent means that
-   * they missed it, so they are told again. Never while an app settles: its wishes are in doubt then.
-   */
-  noteAudio(): void {
-    const confirmed = this.#memory.confirmed;
-    if (confirmed === undefined || confirmed.enabled) {
-      this.#unwantedAudioSinceMs = undefined;
-      return;
-    }
-    const { clock, limits } = this.#host;
-    const now = clock.now();
-    const interrupted = now - this.#lastAudioMs > limits.microphoneDebounceMs;
-    this.#lastAudioMs = now;
-    if (this.#unwantedAudioSinceMs === undefined || interrupted) this.#unwantedAudioSinceMs = now;
-    if (now < this.#guardPausedUntilMs || now - this.#unwantedAudioSinceMs < limits.unauthorisedAudioMs)
-      return;
-    if (this.#host.appsSettling()) return;
-    this.#guardPausedUntilMs = now + limits.unauthorisedPauseMs;
-    this.#unwantedAudioSinceMs = undefined;
-    this.#tell(wantedMicrophone(this.#host.facts()));
-  }
-
   dispose(): void {
     this.#connected = false;
     this.#cancelWake?.();
+  }
+
+  /** The glasses go on though they were told to be silent. Not while an app settles: its wishes are in doubt then. */
+  #tellAgain(): boolean {
+    if (this.#host.appsSettling()) return false;
+    this.#tell(wantedMicrophone(this.#host.facts()));
+    return true;
   }
 
   #tell(state: MicrophoneState): void {
@@ -193,5 +178,6 @@ export class MicrophoneManager {
       changedAtMs: changed ? sentAtMs : changedAtMs,
       sentAtMs,
     };
+    this.unwantedAudio.told(state.enabled);
   }
 }

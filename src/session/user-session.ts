@@ -71,6 +71,8 @@ export function keptUntilMs(
  */
 export class UserSession {
   readonly userId: string;
+  /** Where every frame of audio goes, straight from its socket. */
+  readonly audio: AudioManager;
   readonly apps: AppManager;
   readonly display: DisplayManager;
   readonly microphone: MicrophoneManager;
@@ -81,7 +83,6 @@ export class UserSession {
   readonly calendar: Managers["calendar"];
   readonly notifications: Managers["notifications"];
   readonly dashboard: Managers["dashboard"];
-  readonly #audio: AudioManager;
   readonly #phone: PhoneSubscriber;
   readonly #publish: Publish;
   readonly #managers: readonly Manager[];
@@ -254,10 +255,11 @@ export class UserSession {
       appsSettling: () => this.apps.settling,
       send,
     });
-    this.#audio = new AudioManager(
+    this.audio = new AudioManager(
       {
         lanes: world.lanes,
         metrics,
+        unwantedAudio: this.microphone.unwantedAudio,
         listener: {
           onTranscript: (transcript) => this.transcription.onTranscript(transcript),
           onVoice: (active) => this.transcription.onServerVoice(active),
@@ -300,7 +302,7 @@ export class UserSession {
     if (former !== undefined) this.display.glassesGone();
     this.#setState({ kind: "connected" });
     port.send({ type: "connection_ack", sessionId: this.userId, userSession: this.snapshot() });
-    this.#audio.glassesConnected();
+    this.audio.glassesConnected(this.#generation);
     this.transcription.glassesConnected();
     this.microphone.glassesConnected();
     if (returning) this.location.restoreTier();
@@ -335,7 +337,7 @@ export class UserSession {
         if (!this.apps.stop(message.packageName)) this.#sendAppState();
         break;
       case "VAD":
-        this.#audio.markVoice(message.status === true || message.status === "true");
+        this.audio.markVoice(message.status === true || message.status === "true");
         this.transcription.onPhoneVoice(message.status === true || message.status === "true");
         break;
       case "local_transcription":
@@ -364,20 +366,11 @@ export class UserSession {
     return true;
   }
 
-  /** A binary frame of the glasses: audio. */
-  receiveAudio(generation: number, frame: Uint8Array): void {
-    if (!this.#isCurrent(generation)) {
-      this.#world.metrics.audioFrames.inc({ fate: "stale" });
-      return;
-    }
-    this.microphone.noteAudio();
-    this.#audio.receive(frame);
-  }
-
   /** A glasses socket has closed. Only that of the current generation matters: it starts the grace. */
   glassesClosed(generation: number): void {
     if (!this.#isCurrent(generation)) return;
     this.#port = undefined;
+    this.audio.glassesGone();
     this.transcription.glassesGone();
     this.microphone.glassesGone();
     this.display.glassesGone();
@@ -404,7 +397,7 @@ export class UserSession {
 
   /** From the next frame on, the glasses send this format. Remembered for the user. */
   configureAudio(format: AudioFormat): void {
-    this.#audio.setFormat(format);
+    this.audio.setFormat(format);
     this.#world.users.saveAudioFormat(this.userId, format);
   }
 
@@ -446,7 +439,7 @@ export class UserSession {
 
   /** Takes no more audio, and waits for the words of what was said so far, for `finalWordsMs` at most. Never rejects. */
   async finishSpeech(): Promise<void> {
-    await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
+    await this.#contained("audio", () => this.audio.close(this.#world.config.limits.finalWordsMs));
   }
 
   /** Asks every app how far it has got. Returns whether one owes an answer. Never throws. */
@@ -520,10 +513,11 @@ export class UserSession {
 
   async #dispose(appsClose: Close, glassesClose: Close): Promise<void> {
     this.#setState({ kind: "end" });
+    this.audio.glassesGone();
     this.#resuming = false;
     this.#cancelGrace?.();
     this.microphone.dispose();
-    await this.#contained("audio", () => this.#audio.close(this.#world.config.limits.finalWordsMs));
+    await this.#contained("audio", () => this.audio.close(this.#world.config.limits.finalWordsMs));
     this.#abort.abort();
     this.#cancelReview?.();
     await this.#contained("apps", () => this.apps.dispose(appsClose));
@@ -589,7 +583,7 @@ export class UserSession {
     this.#cancelReview = this.#clock.after(this.#world.config.limits.microphoneBatchMs, () => {
       this.#cancelReview = undefined;
       const demand = this.apps.subscriptions.mediaDemand();
-      this.#audio.setDemand(this.transcription.listenFor(demand));
+      this.audio.setDemand(this.transcription.listenFor(demand));
       this.microphone.update();
       this.#sendAppState();
     });

@@ -24,7 +24,8 @@ function breakSession(stage: Stage, email: string): void {
   const session = stage.server.sessions.getSession(email);
   const app = session?.apps.app(packageName);
   if (session === undefined || app === undefined) throw new Error("there is no such session");
-  Object.assign(session, { receiveAudio: broken, keep: broken });
+  Object.assign(session, { keep: broken });
+  Object.assign(session.audio, { receive: broken });
   Object.assign(session.device, { onGlassesMessage: broken });
   Object.assign(session.transcription, { onTranscript: broken, onServerVoice: broken });
   Object.assign(session.apps, { receive: broken, confirmed: broken, publishAudio: broken });

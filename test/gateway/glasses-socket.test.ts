@@ -57,7 +57,7 @@ describe("connecting glasses", () => {
       JSON.stringify({ type: "button_press", buttonId: "main", pressType: "short" }),
     );
     glasses.send(opcodes.binary, new Uint8Array(1600));
-    await until("the audio", () => session().audio.length === 1);
+    await until("the audio", () => session().frames.length === 1);
     expect(session().messages.map(({ type }) => type)).toEqual(["button_press"]);
   });
 
@@ -172,7 +172,7 @@ describe("glasses messages", () => {
       { type: "VAD", status: true },
       { type: "VAD", status: "false" },
     ]);
-    expect(session().audio).toEqual([Uint8Array.of(1, 2, 3)]);
+    expect(session().frames).toEqual([Uint8Array.of(1, 2, 3)]);
   });
 
   test("a JSON ping is answered with exactly a pong, and neither reaches the session", async () => {
@@ -210,7 +210,7 @@ describe("glasses messages", () => {
     glasses.send(new Uint8Array(64 * 1024));
     await glasses.roundTrip();
     expect(session().messages).toEqual([]);
-    expect(session().audio.map(({ byteLength }) => byteLength)).toEqual([64 * 1024]);
+    expect(session().frames.map(({ byteLength }) => byteLength)).toEqual([64 * 1024]);
     const counts = Object.entries({ malformed: 1, unknown: 1, invalid: 1, oversized: 3 });
     for (const [reason, times] of counts) {
       const labels = { side: "glasses", reason };
@@ -305,10 +305,10 @@ describe("a silent glasses socket", () => {
   test("that never answered a ping lives on, until nothing has come for 15 minutes", async () => {
     const glasses = await gateway.rawGlasses();
     glasses.send(opcodes.binary, Uint8Array.of(1));
-    await until("the audio", () => session().audio.length === 1);
+    await until("the audio", () => session().frames.length === 1);
     gateway.clock.advance(14 * 60_000);
     glasses.send(opcodes.binary, Uint8Array.of(2));
-    await until("the audio", () => session().audio.length === 2);
+    await until("the audio", () => session().frames.length === 2);
     gateway.clock.advance(14 * 60_000);
     expect(session().closedGenerations).toEqual([]);
     gateway.clock.advance(2 * 60_000);
@@ -321,7 +321,7 @@ describe("a silent glasses socket", () => {
     glasses.send(opcodes.pong, "1");
     for (let i = 1; i <= 6; i++) {
       glasses.send(opcodes.binary, Uint8Array.of(i));
-      await until("the audio", () => session().audio.length === i);
+      await until("the audio", () => session().frames.length === i);
       gateway.clock.advance(20_000);
     }
     expect(session().closedGenerations).toEqual([]);

@@ -30,9 +30,23 @@ function open() {
     heartbeat,
     tokenSecret: "a secret that only tests know",
   });
-  const connection = new OpenSocket({ context, side: "glasses", socket, onEnd: () => () => {} });
+  let framesIn = 0;
+  const connection = new OpenSocket({
+    context,
+    side: "glasses",
+    socket,
+    framesIn: () => framesIn,
+    onEnd: () => () => {},
+  });
   let silent = 0;
-  return { clock, pings, connection, probe: () => connection.probe(() => silent++), silent: () => silent };
+  return {
+    clock,
+    pings,
+    connection,
+    hear: () => framesIn++,
+    probe: () => connection.probe(() => silent++),
+    silent: () => silent,
+  };
 }
 
 describe("a probe of a socket", () => {
@@ -50,17 +64,17 @@ describe("a probe of a socket", () => {
   });
 
   test("is answered by any bytes at all, even in the very same moment", () => {
-    const { clock, connection, probe, silent } = open();
+    const { clock, connection, hear, probe, silent } = open();
     connection.answered();
     probe();
-    connection.heard();
+    hear();
     clock.advance(60_000);
     expect(silent()).toBe(0);
   });
 
   test("proves nothing where no pong has ever come", () => {
-    const { clock, pings, connection, probe, silent } = open();
-    connection.heard();
+    const { clock, pings, hear, probe, silent } = open();
+    hear();
     probe();
     expect(pings).toEqual([]);
     clock.advance(limits.probeAnswerMs);

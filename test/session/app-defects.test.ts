@@ -40,7 +40,7 @@ describe("drops and returns", () => {
       generation = session.attachGlasses(glasses);
       // The phone talks on meanwhile.
       for (let i = 0; i < 10; i++) {
-        session.receiveAudio(generation, new Uint8Array(640));
+        session.audio.receive(generation, new Uint8Array(640));
         await world.clock.advanceAsync(100);
       }
       world.subscribe(session, app, captions, speech);
@@ -49,7 +49,7 @@ describe("drops and returns", () => {
       world.lanes.opened[0]?.listener.onTranscript(words(`after drop ${drop}`));
       expect(app.events.length).toBe(heard + 1);
       for (let i = 0; i < 600; i++) {
-        session.receiveAudio(generation, new Uint8Array(640));
+        session.audio.receive(generation, new Uint8Array(640));
         await world.clock.advanceAsync(100);
       }
       const states = glasses

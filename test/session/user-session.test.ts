@@ -65,7 +65,7 @@ describe("a user session", () => {
     session.attachGlasses(new FakeGlasses(world.clock));
     const press = { type: "button_press", buttonId: "main", pressType: "short" } as const;
     session.receiveGlasses(generation, press);
-    session.receiveAudio(generation, new Uint8Array(640));
+    session.audio.receive(generation, new Uint8Array(640));
     expect(app.events).toEqual([]);
     expect(world.lanes.opened[0]?.frames).toEqual([]);
     expect(await world.count("browline_messages_rejected_total", { reason: "stale" })).toBe(1);
@@ -192,10 +192,10 @@ describe("a user session", () => {
     await world.clock.advanceAsync(200);
     const vad = (status: boolean) => session.receiveGlasses(generation, { type: "VAD", status });
     vad(true);
-    session.receiveAudio(generation, new Uint8Array(10));
-    session.receiveAudio(generation, new Uint8Array(20));
+    session.audio.receive(generation, new Uint8Array(10));
+    session.audio.receive(generation, new Uint8Array(20));
     vad(false);
-    session.receiveAudio(generation, new Uint8Array(30));
+    session.audio.receive(generation, new Uint8Array(30));
     const order = ["voice true", "frame of 10", "frame of 20", "voice false", "frame of 30"];
     expect(world.lanes.opened[0]?.order).toEqual(order);
   });

@@ -82,7 +82,7 @@ export class FakeSession implements ApiSession {
   readonly apps = new FakeApps();
   readonly ports: GlassesPort[] = [];
   readonly messages: GlassesMessage[] = [];
-  readonly audio: Uint8Array[] = [];
+  readonly frames: Uint8Array[] = [];
   readonly closedGenerations: number[] = [];
   readonly formats: AudioFormat[] = [];
   disposed = false;
@@ -115,10 +115,12 @@ export class FakeSession implements ApiSession {
     return this.heardUnknown.has(type);
   }
 
-  receiveAudio(_generation: number, frame: Uint8Array): void {
-    this.#check();
-    this.audio.push(frame.slice());
-  }
+  readonly audio = {
+    receive: (_generation: number, frame: Uint8Array): void => {
+      this.#check();
+      this.frames.push(frame.slice());
+    },
+  };
 
   glassesClosed(generation: number): void {
     this.closedGenerations.push(generation);

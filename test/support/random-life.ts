@@ -227,7 +227,7 @@ export class UserLife {
         if (this.glasses === undefined) return;
         const number = this.next();
         this.audio.push(number);
-        session.receiveAudio(this.generation, audioFrame(this.index, number));
+        session.audio.receive(this.generation, audioFrame(this.index, number));
         return;
       }
       case "voiceOn":

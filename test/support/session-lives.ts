@@ -20,7 +20,7 @@ export async function liveAndLeaveNothing(lives: number): Promise<void> {
       "location_update",
     );
     world.show(session, app, captions, "hello", 5_000);
-    session.receiveAudio(generation, new Uint8Array(640));
+    session.audio.receive(generation, new Uint8Array(640));
     const ask = (message: Parameters<typeof session.apps.receive>[2]) =>
       session.apps.receive(captions, app.generation, message);
     ask({ type: "photo_request", requestId: `photo ${life}` });
