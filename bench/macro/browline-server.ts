@@ -55,7 +55,7 @@ const commands: ServerCommands = {
     const tokens = await Promise.all(users.map((user) => mintCoreToken(tokenSecret, user)));
     return { port: server.port, livezPort: server.livezPort, tokens };
   },
-  listeners: () => server?.pool.stats().workers.reduce((sum, { lanes }) => sum + lanes, 0) ?? 0,
+  listeners: () => users.filter((user) => server?.sessions.getSession(user)?.audio.heard).length,
   useOpus: () => {
     for (const user of users) server?.sessions.getSession(user)?.configureAudio({ codec: "opus" });
   },
@@ -88,16 +88,24 @@ const commands: ServerCommands = {
     };
   },
   totals: async () => {
-    const { accepted = 0, unwanted = 0, no_lane = 0, ...refused } = await counts("audioFrames", "fate");
+    const {
+      accepted = 0,
+      passed_on = 0,
+      unwanted = 0,
+      no_lane = 0,
+      ...refused
+    } = await counts("audioFrames", "fate");
     const lost = { ...refused, ...(no_lane > 0 && { no_lane }), ...(await counts("audioLost", "cause")) };
-    const received = accepted + unwanted + no_lane + Object.values(refused).reduce((sum, n) => sum + n, 0);
+    const received =
+      accepted + passed_on + unwanted + no_lane + Object.values(refused).reduce((sum, n) => sum + n, 0);
     const decoded = (await server?.metrics.audioFramesDecoded.get())?.values[0]?.value ?? 0;
-    return { received, decoded, lost };
+    const decodedBy = server?.pool.stats().workers.map((worker) => worker.decoded) ?? [];
+    return { received, decoded, decodedBy, lost };
   },
   inject: (fault) => {
     server?.pool.injectFault(0, fault === "spin" ? { fault: "spin", ms: 60_000 } : { fault: "throw" });
   },
-  present: () => ({ sessions: server?.sessions.size ?? 0, lanes: commands.listeners() }),
+  present: () => ({ sessions: server?.sessions.size ?? 0, lanes: lanesInUse() }),
   note: () => {
     for (const user of users) {
       const session = server?.sessions.getSession(user);
@@ -118,7 +126,7 @@ const commands: ServerCommands = {
       sessions: server?.sessions.size ?? 0,
       timers: server?.clock.pending ?? 0,
       sockets: (await gauge(metrics?.glassesSockets)) + (await gauge(metrics?.appSockets)),
-      lanes: commands.listeners(),
+      lanes: lanesInUse(),
       objects: noted.filter((reference) => reference.deref() !== undefined).length,
     };
   },
@@ -153,6 +161,10 @@ function register(apps: readonly BenchApp[], dataDir: string): void {
     });
   }
   database.close();
+}
+
+function lanesInUse(): number {
+  return server?.pool.stats().workers.reduce((sum, { lanes }) => sum + lanes, 0) ?? 0;
 }
 
 function readStages(): Map<StageName, Durations> {

@@ -21,7 +21,7 @@ export function otherServer(probe: LoadProbe, { listen, received, stop }: OtherS
     useOpus: () => {},
     begin: () => probe.begin(),
     end: () => ({ load: probe.end(), stages: {}, mostQueuedBytes: 0, threads: {} }),
-    totals: async () => ({ received: received(), decoded: 0, lost: {} }),
+    totals: async () => ({ received: received(), decoded: 0, decodedBy: [], lost: {} }),
     inject: () => {},
     present: () => ({ sessions: 0, lanes: 0 }),
     note: () => {},

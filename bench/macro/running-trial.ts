@@ -185,9 +185,12 @@ export class RunningTrial implements TrialInProgress {
     });
   }
 
+  get #isSpeech(): boolean {
+    return this.#plan.apps?.hears.some((stream) => stream.startsWith("transcription")) ?? false;
+  }
+
   get #isHeard(): boolean {
-    const hears = this.#plan.apps?.hears ?? [];
-    return hears.some((stream) => stream === "audio_chunk" || stream.startsWith("transcription"));
+    return this.#isSpeech || (this.#plan.apps?.hears.includes("audio_chunk") ?? false);
   }
 
   async #look(): Promise<Settled> {
@@ -196,11 +199,11 @@ export class RunningTrial implements TrialInProgress {
     const [totals, app] = await Promise.all([this.server.call("totals"), appHost.call("report")]);
     const relayed = apps?.hears.includes("audio_chunk") && traffic.codec === "pcm" && !traffic.heavy;
     // Large frames are decoded in pieces, so that those decoded cannot be compared with those sent.
-    const decodes = this.#isHeard && !traffic.heavy;
-    const arrived = relayed
-      ? Math.floor(app.audioBytes / frameBytes / (apps?.count ?? 1))
-      : decodes
-        ? totals.decoded
+    const decodes = (this.#isSpeech || (this.#isHeard && !relayed)) && !traffic.heavy;
+    const arrived = decodes
+      ? totals.decoded
+      : relayed
+        ? Math.floor(app.audioBytes / frameBytes / (apps?.count ?? 1))
         : totals.received;
     return { ...totals, arrived, gaps: app.audioGaps, usersWithGaps: app.usersWithGaps };
   }

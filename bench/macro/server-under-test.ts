@@ -54,6 +54,8 @@ export interface ServerReport {
 export interface FrameTotals {
   readonly received: number;
   readonly decoded: number;
+  /** The same by audio worker. */
+  readonly decodedBy: readonly number[];
   /** Those that were lost on the server's way, by cause. */
   readonly lost: Readonly<Record<string, number>>;
 }

@@ -9,8 +9,11 @@ import type { SpeechServiceCommands } from "./speech-service.ts";
  * trial void. What they take, the server lacks.
  */
 export class Surroundings {
-  readonly generator = new BenchProcess<GeneratorCommands>(new URL("./generator.ts", import.meta.url), "first");
-  readonly appHost = new BenchProcess<AppHostCommands>(new URL("./app-host.ts", import.meta.url), "first");
+  readonly generator = new BenchProcess<GeneratorCommands>(
+    new URL("./generator.ts", import.meta.url),
+    "first",
+  );
+  readonly appHost = new BenchProcess<AppHostCommands>(new URL("./app-host.ts", import.meta.url));
   readonly speech = new BenchProcess<SpeechServiceCommands>(
     new URL("./speech-service.ts", import.meta.url),
     "first",

@@ -60,6 +60,7 @@ export class AudioWorkerHost implements LaneHost {
   #cloudSpeech: SpeechReport | undefined;
   #incarnation = 0;
   #poison: Uint8Array | undefined;
+  #decoded = 0;
 
   constructor(index: number, layout: ArenaLayout, surroundings: AudioWorkerSurroundings) {
     const { config, clock, log, metrics } = surroundings;
@@ -121,6 +122,11 @@ export class AudioWorkerHost implements LaneHost {
 
   get restarts(): number {
     return this.#worker.restarts;
+  }
+
+  /** Frames since the start, as far as they have been counted. */
+  get decoded(): number {
+    return this.#decoded;
   }
 
   open(listener: LaneListener): Lane | undefined {
@@ -278,8 +284,10 @@ export class AudioWorkerHost implements LaneHost {
   #collect(lane: Lane): void {
     const { audioFramesDecoded, audioLost } = this.#surroundings.metrics;
     lane.collect((counter, by) => {
-      if (counter === "decoded") audioFramesDecoded.inc(by);
-      else audioLost.inc({ cause: counter }, by);
+      if (counter === "decoded") {
+        audioFramesDecoded.inc(by);
+        this.#decoded += by;
+      } else audioLost.inc({ cause: counter }, by);
     });
   }
 }

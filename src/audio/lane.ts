@@ -68,7 +68,12 @@ type Memory =
 const nothingWanted: AudioDemand = { languages: [], pcm: false };
 
 function wants(demand: AudioDemand): boolean {
-  return demand.pcm || demand.languages.length > 0;
+  return demand.pcm || demand.voice === true || demand.languages.length > 0;
+}
+
+/** What a demand is told apart by. */
+function textOf({ languages, pcm, speech = [], voice = false }: AudioDemand): string {
+  return JSON.stringify([languages, pcm, speech, voice]);
 }
 
 /** The main thread's end of one session's way through an audio worker. */
@@ -85,7 +90,7 @@ export class Lane implements AudioLane {
   readonly #told = new ToldTranscripts();
   #phase: Phase = { kind: "open" };
   #demand: AudioDemand = nothingWanted;
-  #demandText = JSON.stringify([[], false, []]);
+  #demandText = textOf(nothingWanted);
   #memory: Memory = { kind: "none", nextSample: 0 };
   #voice = false;
   /** Whether frames go into the ring. */
@@ -129,6 +134,10 @@ export class Lane implements AudioLane {
     return whole;
   }
 
+  skip(bytes: number): void {
+    this.#writer.missing(bytes);
+  }
+
   setFormat(format: AudioFormat): void {
     this.#writer.setFormat(format);
     this.flush();
@@ -152,13 +161,13 @@ export class Lane implements AudioLane {
   }
 
   setDemand(demand: AudioDemand): void {
-    const { languages, pcm, speech = [] } = demand;
-    const same = JSON.stringify([languages, pcm, speech]) === this.#demandText;
-    if (same || this.#phase.kind !== "open") return;
+    const { languages, pcm, speech = [], voice = false } = demand;
+    const text = textOf(demand);
+    if (text === this.#demandText || this.#phase.kind !== "open") return;
     // What an earlier demand has left in the return ring is old by now.
     if (demand.pcm && !this.#demand.pcm) while (this.#pcmReader.next()) this.#pcmReader.drop();
-    this.#demand = { pcm, languages: [...languages], speech: [...speech] };
-    this.#demandText = JSON.stringify([languages, pcm, speech]);
+    this.#demand = { pcm, languages: [...languages], speech: [...speech], voice };
+    this.#demandText = text;
     this.#applyDemand();
   }
 

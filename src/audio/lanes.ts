@@ -22,6 +22,8 @@ export interface AudioDemand {
   readonly speech?: readonly SpeechWish[];
   /** Whether decoded PCM is wanted back. */
   readonly pcm: boolean;
+  /** Whether somebody wants to be told of voices, though perhaps nothing of what they say. */
+  readonly voice?: boolean;
 }
 
 /** Where a lane reports to. Called on the main thread, never after the lane is closed. */
@@ -38,6 +40,8 @@ export interface LaneListener {
 export interface AudioLane {
   /** Copies one frame as it came from the glasses into the ring. False: the ring was full and the frame is lost, counted. */
   write(frame: Uint8Array): boolean;
+  /** So many bytes came that are not for the worker: what comes next must not shift its samples. */
+  skip(bytes: number): void;
   /** From the next frame on, audio comes in this format. Keeps its place among the frames. */
   setFormat(format: AudioFormat): void;
   /** The phone's own voice detector. Keeps its place among the frames. */

@@ -27,6 +27,8 @@ export interface AudioPoolStats {
     /** Infinity while there is no worker. */
     readonly heartbeatAgeMs: number;
     readonly restarts: number;
+    /** Frames since the start, its predecessors' included. */
+    readonly decoded: number;
   }[];
   readonly recognisers: readonly {
     readonly restarts: number;
@@ -213,6 +215,7 @@ export class AudioPool implements AudioLanes {
         slots: host.arena.layout.slots,
         heartbeatAgeMs: host.heartbeatAgeMs,
         restarts: host.restarts,
+        decoded: host.decoded,
       })),
       recognisers: this.#recognisers.map((host) => ({
         restarts: host.restarts,

@@ -22,6 +22,8 @@ export interface MediaDemand {
   /** The same languages with what the subscribers of each have said of it, united. */
   readonly speech: readonly SpeechWish[];
   readonly pcm: boolean;
+  /** Whether somebody hears `VAD`. It alone is no reason to listen. */
+  readonly voice: boolean;
 }
 
 /** The permissions an app's record lists, with old spellings understood. */
@@ -145,17 +147,19 @@ export class Subscriptions {
   mediaDemand(): MediaDemand {
     const wishes: SpeechWish[] = [];
     let pcm = false;
+    let voice = false;
     for (const { streams, granted } of this.#apps.values()) {
       for (const stream of streams) {
         if (stream.kind === "transcription") wishes.push(stream);
         else if (stream.kind === "translation") wishes.push(...wishesOfTranslation(stream));
         else if (stream.kind === "plain" && stream.name === "audio_chunk") pcm = true;
+        else if (stream.kind === "plain" && stream.name === "VAD") voice = true;
         else if (stream.kind === "wildcard" && isGranted(granted, "MICROPHONE"))
           wishes.push({ language: defaultLanguage, hints: [], identifyLanguage: true });
       }
     }
     const speech = uniteWishes(wishes);
-    return { languages: speech.map(({ language }) => language), speech, pcm };
+    return { languages: speech.map(({ language }) => language), speech, pcm, voice };
   }
 }
 

@@ -110,7 +110,7 @@ export class TranscriptionManager {
       ? [{ language: defaultLanguage, hints: this.#calledApps(), identifyLanguage: false }]
       : [];
     const speech = uniteWishes([...wishes, ...commands]);
-    return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm };
+    return { languages: speech.map(({ language }) => language), speech, pcm: media.pcm, voice: media.voice };
   }
 
   /** From now on this is listened to. */

@@ -31,7 +31,7 @@ describe("subscriptions", () => {
     expect(subscriptions.match("button_press").map(({ literal }) => literal)).toEqual(["*", "all"]);
     expect(subscriptions.match("location_update").map(({ literal }) => literal)).toEqual(["all"]);
     expect(subscriptions.match("transcription:en-US")).toEqual([]);
-    expect(subscriptions.mediaDemand()).toEqual({ languages: [], speech: [], pcm: false });
+    expect(subscriptions.mediaDemand()).toEqual({ languages: [], speech: [], pcm: false, voice: false });
   });
 
   test("do not let those who want everything hear twice what is published under two streams, nor raw audio", () => {
@@ -75,6 +75,7 @@ describe("subscriptions", () => {
       languages: ["en-US"],
       speech: [{ language: "en-US", hints: ["de", "es", "fr"], identifyLanguage: true }],
       pcm: false,
+      voice: false,
     });
     subscriptions.remove("b");
     expect(subscriptions.mediaDemand().speech[0]?.identifyLanguage).toBe(false);

@@ -88,6 +88,7 @@ describe("transcripts", () => {
         { language: "fr-FR", hints: [], identifyLanguage: false },
       ],
       pcm: false,
+      voice: false,
     });
   });
 
@@ -359,7 +360,7 @@ describe("spoken commands", () => {
     const { manager, obeyed, say } = listener(false);
     say("start captions");
     expect(obeyed).toEqual([]);
-    expect(manager.demandOf({ languages: [], speech: [], pcm: false }).languages).toEqual([]);
+    expect(manager.demandOf({ languages: [], speech: [], pcm: false, voice: false }).languages).toEqual([]);
   });
 
   test("are not obeyed when the recogniser is not sure, or does not say how sure it is", async () => {
@@ -390,6 +391,7 @@ describe("spoken commands", () => {
       languages,
       speech: languages.map((language) => ({ language, hints: [], identifyLanguage: true })),
       pcm: false,
+      voice: false,
     });
     manager.listenFor(of("en-US"));
     manager.demandOf(of("auto", "de-DE"));
@@ -402,7 +404,7 @@ describe("spoken commands", () => {
 
   test("turn speech on though no app wants it", () => {
     const { manager } = listener();
-    const { languages, speech } = manager.demandOf({ languages: [], speech: [], pcm: false });
+    const { languages, speech } = manager.demandOf({ languages: [], speech: [], pcm: false, voice: false });
     expect(languages).toEqual(["en-US"]);
     // What is likely to be said.
     expect(speech).toMatchObject([{ hints: ["Captions"], identifyLanguage: false }]);

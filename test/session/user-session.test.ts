@@ -60,13 +60,14 @@ describe("a user session", () => {
   test("ignores what a superseded socket says, and counts it", async () => {
     const world = new FakeWorld();
     const { session, generation } = await world.connect();
-    const app = await world.runApp(session, captions, "button_press", "audio_chunk");
+    const app = await world.runApp(session, captions, "button_press", "audio_chunk", "transcription:en-US");
     await world.clock.advanceAsync(200);
     session.attachGlasses(new FakeGlasses(world.clock));
     const press = { type: "button_press", buttonId: "main", pressType: "short" } as const;
     session.receiveGlasses(generation, press);
     session.audio.receive(generation, new Uint8Array(640));
     expect(app.events).toEqual([]);
+    expect(app.audio).toEqual([]);
     expect(world.lanes.opened[0]?.frames).toEqual([]);
     expect(await world.count("browline_messages_rejected_total", { reason: "stale" })).toBe(1);
     expect(await world.count("browline_audio_frames_total", { fate: "stale" })).toBe(1);
@@ -245,7 +246,7 @@ describe("a user session", () => {
   test("a failing manager does not keep the rest from being disposed of", async () => {
     const world = new FakeWorld();
     const { session, glasses } = await world.connect();
-    const app = await world.runApp(session, captions, "audio_chunk");
+    const app = await world.runApp(session, captions, "transcription:en-US");
     await world.clock.advanceAsync(200);
     const lane = world.lanes.opened[0];
     if (lane) lane.close = () => Promise.reject(new Error("worker gone"));

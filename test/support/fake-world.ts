@@ -148,6 +148,8 @@ class FakeLane implements AudioLane {
     return true;
   }
 
+  skip(_bytes: number): void {}
+
   setFormat(format: AudioFormat): void {
     this.told.push(`format ${format.codec}`);
   }
