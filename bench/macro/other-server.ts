@@ -1,23 +1,28 @@
 import type { LoadProbe } from "./load-probe.ts";
-import type { ServerCommands } from "./server-under-test.ts";
+import type { BenchApp, ServerCommands } from "./server-under-test.ts";
 
 export interface OtherServer {
-  /** Starts to listen on the loopback. Returns the port. */
-  listen(): number;
+  /** Starts to listen on the loopback, for glasses and for these apps. Returns the port. */
+  listen(apps: readonly BenchApp[]): number;
   /** Frames received since the start. */
   received(): number;
+  /** Sessions that an app hears. */
+  listeners?(): number;
   stop(): Promise<void>;
 }
 
-/** The answers of a server that only takes frames in. */
-export function otherServer(probe: LoadProbe, { listen, received, stop }: OtherServer): ServerCommands {
+/** The answers of a server that only takes frames in, or hands them on. */
+export function otherServer(
+  probe: LoadProbe,
+  { listen, received, listeners = () => 0, stop }: OtherServer,
+): ServerCommands {
   return {
-    start: async ({ sessions }) => ({
-      port: listen(),
+    start: async ({ sessions, apps }) => ({
+      port: listen(apps),
       livezPort: 0,
       tokens: Array.from({ length: sessions }, () => ""),
     }),
-    listeners: () => 0,
+    listeners,
     useOpus: () => {},
     begin: () => probe.begin(),
     end: () => ({ load: probe.end(), stages: {}, mostQueuedBytes: 0, threads: {} }),

@@ -19,6 +19,7 @@ const stoppingMs = 5_000;
 
 const scripts: Readonly<Record<ServerKind, string>> = {
   bare: "./bare-server.ts",
+  "bare relay": "./bare-relay-server.ts",
   elysia: "./elysia-server.ts",
   browline: "./browline-server.ts",
   "single loop": "./browline-server.ts",
@@ -124,7 +125,7 @@ export class RunningTrial implements TrialInProgress {
   async stop(): Promise<void> {
     const { generator, appHost } = this.#surroundings;
     await generator.call("disconnect").catch(ignore);
-    if (this.#plan.apart) generator.pin("any");
+    if (this.#plan.apart) for (const one of [generator, appHost]) one.pin("any");
     // A server that is beyond answering is ended without it.
     await Promise.race([this.server.call("stop").catch(ignore), Bun.sleep(stoppingMs)]);
     await appHost.call("reset").catch(ignore);
@@ -141,6 +142,7 @@ export class RunningTrial implements TrialInProgress {
     if (this.#plan.apart) {
       this.server.pin(0);
       this.#surroundings.generator.pin(1);
+      this.#surroundings.appHost.pin(1);
     }
     this.#apps = apps === undefined ? [] : await appHost.call("apps", apps);
     const { port, livezPort, tokens } = await this.server.call("start", {
