@@ -1,7 +1,6 @@
 /** Servers of apps, all in one process: answers webhooks by dialling back, subscribes, listens and shows. */
 import { LatencyHistogram } from "../../src/kernel/latency-histogram.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { coalescePackets, wakeForPackets } from "./coalescing.ts";
 import { answerCalls } from "./control.ts";
 import { opcodes, readStamp } from "./masked-frame.ts";
 import { monotonicMs } from "./monotonic-clock.ts";
@@ -148,7 +147,6 @@ const commands = {
   /** How many app sockets have been let in since the last reset. */
   acks: () => acks,
   begin: () => {
-    coalescePackets();
     audioLatency = new LatencyHistogram();
     transcriptLatency = new LatencyHistogram();
     measuring = true;
@@ -162,7 +160,6 @@ const commands = {
   },
   end: () => {
     measuring = false;
-    wakeForPackets();
     const { user, system } = process.cpuUsage(begin.cpu);
     cores = (user + system) / 1e3 / (performance.now() - begin.atMs);
   },

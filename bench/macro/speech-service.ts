@@ -1,6 +1,5 @@
 /** A service that recognises speech, as far as Browline can tell: Deepgram's `v1/listen`, in a process of its own. */
 import { LatencyHistogram } from "../../src/kernel/latency-histogram.ts";
-import { coalescePackets, wakeForPackets } from "./coalescing.ts";
 import { answerCalls } from "./control.ts";
 import { lastStamp } from "./masked-frame.ts";
 import { monotonicMs } from "./monotonic-clock.ts";
@@ -88,7 +87,6 @@ const commands = {
   url: () => `ws://127.0.0.1:${server.port}`,
   connections: () => connections,
   begin: () => {
-    coalescePackets();
     audioBytes = 0;
     results = 0;
     arrival = new LatencyHistogram();
@@ -97,7 +95,6 @@ const commands = {
   },
   end: (): SpeechReport => {
     measuring = false;
-    wakeForPackets();
     const { user, system } = process.cpuUsage(begin.cpu);
     cores = (user + system) / 1e3 / (performance.now() - begin.atMs);
     return { connections, audioBytes, arrival: arrival.read().toPairs(), results, cores };
