@@ -3,9 +3,12 @@
  * speech recognisers. It never blocks. The rings outlive it; a new worker goes on at their tails.
  */
 import type { AudioWorkerCommand, AudioWorkerReport } from "../src/audio/commands.ts";
+import { yieldToMainLoop } from "../src/kernel/thread-priority.ts";
 import { AudioEngine } from "./audio-engine.ts";
 
 declare const self: Worker;
+
+yieldToMainLoop();
 
 function post(report: AudioWorkerReport): void {
   self.postMessage(report);

@@ -1,7 +1,13 @@
 import type { Arena } from "../src/audio/arena.ts";
 
-/** While busy, how often the rings are looked at. Looking on a timer costs less than being woken for every frame. */
-const sweepMs = 3;
+/**
+ * While busy, how long the rings are left alone. Looking on a timer costs less than being woken for every frame. The more
+ * lanes speak the less a look costs each of them, and whoever has worked for long has left others waiting meanwhile: with
+ * a rest the backlog would have to grow until the rest is a small part of the work.
+ */
+const restMs = { few: 3, many: 1 } as const;
+const manyLanes = 8;
+const longWorkMs = 2;
 /** After this many sweeps that found nothing, the worker sleeps until somebody rings. */
 const sweepsBeforeSleep = 8;
 /** Longest work at a stretch: after it, messages, sockets and timers of the worker get their turn. */
@@ -59,15 +65,17 @@ export class DrainLoop {
     this.#arena.countBeat();
     this.#arena.fetchDirty(this.#enqueue);
     this.#idleSweeps = this.#queue.length === 0 ? this.#idleSweeps + 1 : 0;
-    const until = performance.now() + budgetMs;
+    const fromMs = performance.now();
+    const until = fromMs + budgetMs;
     // Lanes that are put in again meanwhile have had their turn.
     const turns = this.#queue.length;
     let done = 0;
     while (done < turns && (done === 0 || performance.now() < until)) this.#serve(this.#queue[done++] ?? 0);
     this.#queue.splice(0, done);
 
-    if (this.#queue.length > 0) setImmediate(this.#sweep);
-    else if (this.#idleSweeps < sweepsBeforeSleep) setTimeout(this.#sweep, sweepMs);
+    if (this.#queue.length > 0 || performance.now() - fromMs > longWorkMs) setImmediate(this.#sweep);
+    else if (this.#idleSweeps < sweepsBeforeSleep)
+      setTimeout(this.#sweep, turns < manyLanes ? restMs.few : restMs.many);
     else void this.#sleep();
   };
 

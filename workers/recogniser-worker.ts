@@ -2,6 +2,7 @@
  * The thread of an offline recogniser: the embedded one, or sherpa with a model of the operator's. It runs synchronous native code, so it may block; nothing waits for it. Main
  * starts it and connects one port for each audio worker; audio itself is read from the sessions' shared memory.
  */
+
 import { RecentAudio } from "../src/audio/recent-audio.ts";
 import {
   heartbeatWords,
@@ -10,6 +11,7 @@ import {
   type StreamCommand,
   type StreamReport,
 } from "../src/audio/recogniser-commands.ts";
+import { yieldToMainLoop } from "../src/kernel/thread-priority.ts";
 import { Decoder } from "./pocketsphinx/decoder.ts";
 import { DecoderPool } from "./pocketsphinx/decoder-pool.ts";
 import { DecodingScheduler } from "./pocketsphinx/decoding-scheduler.ts";
@@ -20,6 +22,8 @@ import { loadSherpa } from "./sherpa/load-sherpa.ts";
 import type { SpeechDecoder } from "./stt/speech-decoder.ts";
 
 declare const self: Worker;
+
+yieldToMainLoop();
 
 type StartCommand = Extract<RecogniserCommand, { kind: "start" }>;
 

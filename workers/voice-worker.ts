@@ -1,8 +1,11 @@
 /** The thread that speaks: texts in, WAV files out, one after the other in the order in which they came. */
 import type { SynthesisReply, SynthesisRequest } from "../src/audio/synthesis.ts";
+import { yieldToMainLoop } from "../src/kernel/thread-priority.ts";
 import { Flite } from "./voice/flite.ts";
 
 declare const self: Worker;
+
+yieldToMainLoop();
 
 let loading: Promise<Flite> | undefined;
 let turn: Promise<void> = Promise.resolve();

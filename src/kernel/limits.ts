@@ -245,6 +245,11 @@ export const limits = {
   /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */
   audioLagMs: 5_000,
   pcmBatchMs: 20,
+  /**
+   * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 10 one
+   * such thread that wants a core for itself leaves nine tenths of it to the main loop, and a tenth to itself.
+   */
+  workerNice: 10,
   /** A worker whose heartbeat word has stood still for this long is replaced. */
   workerSilenceMs: 2_000,
   /** A lane in whose work this many workers died within `quarantineWindowMs` is cut off. */
