@@ -27,7 +27,7 @@ const beatMs = 100;
  */
 const beatsPerCollection = 20;
 /** Least time between two messages about lanes. */
-const reportMs = 5;
+const reportMs = 2;
 /** How often it is said how speech fares. */
 const speechReportMs = 1_000;
 /** How long a lane waits for pending words when it lets go of its recent audio. */
