@@ -137,13 +137,8 @@ export class RunningTrial implements TrialInProgress {
   readonly #removeDataDir = (): void => rmSync(this.#dataDir, { recursive: true, force: true });
 
   async #start(): Promise<void> {
-    const { appHost, speech } = this.#surroundings;
+    const { generator, appHost, speech } = this.#surroundings;
     const { server, sessions, apps, opus = "auto", audioWorkers, sessionGraceMs } = this.#plan;
-    if (this.#plan.apart) {
-      this.server.pin(0);
-      this.#surroundings.generator.pin(1);
-      this.#surroundings.appHost.pin(1);
-    }
     this.#apps = apps === undefined ? [] : await appHost.call("apps", apps);
     const { port, livezPort, tokens } = await this.server.call("start", {
       sessions,
@@ -155,6 +150,11 @@ export class RunningTrial implements TrialInProgress {
       audioWorkers,
       ...(sessionGraceMs !== undefined && { sessionGraceMs }),
     });
+    if (this.#plan.apart) {
+      // Its main thread: the others, which are there by now, go where there is room.
+      this.server.pin(0);
+      for (const one of [generator, appHost]) one.pin(1);
+    }
     this.#livezPort = livezPort;
     this.#port = port;
     this.#tokens = tokens;

@@ -19,7 +19,8 @@ export const ingest: Scenario = {
       server,
       sessions,
       traffic: { codec: "pcm", framesPerSecond: 50 },
-      warmupMs: 1_500,
+      apart: true,
+      warmupMs: context.full ? 3_000 : 2_000,
       measuredMs: context.full ? 4_000 : 3_000,
     });
     const plans = [plan(bare, "bare"), plan(browline, "browline")];

@@ -23,7 +23,8 @@ export const isolation: Scenario = {
       traffic: { codec: "opus", framesPerSecond: 50 },
       apps: { count: 1, hears: ["transcription:en-US"] },
       opus: "opusscript",
-      warmupMs: 3_000,
+      apart: true,
+      warmupMs: 5_000,
       measuredMs: 5_000,
       during: (trial) => probeLivez(trial, 5_000, livez),
     });

@@ -32,7 +32,7 @@ export const manyStreams: Scenario = {
       traffic: { codec: "pcm", framesPerSecond: 50 },
       apps: heard,
       speech: true,
-      warmupMs: 5_000,
+      warmupMs: 12_000,
       measuredMs: 6_000,
     });
     return {
@@ -83,7 +83,7 @@ export const manyDecoders: Scenario = {
         traffic: { codec: "opus", framesPerSecond: 50 },
         apps: heard,
         opus,
-        warmupMs: 4_000,
+        warmupMs: 10_000,
         measuredMs: 6_000,
       });
       outcomes.push({
@@ -131,7 +131,7 @@ export const halfLoad: Scenario = {
       traffic: { codec: "pcm", framesPerSecond: 50 },
       apps: heard,
       speech: true,
-      warmupMs: 3_000,
+      warmupMs: 5_000,
       measuredMs: 6_000,
     });
     const over = (reading: Parameters<Rounds["over"]>[1]) => rounds.over(name, reading);
