@@ -122,8 +122,8 @@ function onFrame(session: number, opcode: number, payload: Uint8Array): void {
 }
 
 const commands = {
-  /** Connects one pair of glasses for each token, some at a time. */
-  connect: async (port: number, tokens: readonly string[]) => {
+  /** Connects one pair of glasses for each token, some at a time, each of which says `messages` then. */
+  connect: async (port: number, tokens: readonly string[], messages: readonly object[]) => {
     closed = 0;
     sent = 0;
     silent = 0;
@@ -141,11 +141,10 @@ const commands = {
           onFrame: (opcode, payload) => onFrame(i + j, opcode, payload),
         }),
       );
-      glasses.push(...(await Promise.all(some)));
+      const connected = await Promise.all(some);
+      for (const one of connected) for (const message of messages) one.sendText(message);
+      glasses.push(...connected);
     }
-  },
-  say: (message: object) => {
-    for (const one of glasses) one.sendText(message);
   },
   /** The first so many read nothing any more. */
   deafen: (count: number) => {

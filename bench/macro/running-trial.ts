@@ -165,11 +165,9 @@ export class RunningTrial implements TrialInProgress {
   async connectAgain(): Promise<void> {
     const { generator, appHost } = this.#surroundings;
     const { sessions, traffic } = this.#plan;
-    await generator.call("connect", this.#port, this.#tokens);
+    const starts = this.#apps.map(({ packageName }) => ({ type: "start_app", packageName }));
+    await generator.call("connect", this.#port, this.#tokens, starts);
     if (traffic.codec === "opus") await this.server.call("useOpus");
-    for (const { packageName } of this.#apps) {
-      await generator.call("say", { type: "start_app", packageName });
-    }
     await waitUntil("every app to be there", listeningMs, async () => {
       return (await appHost.call("acks")) >= sessions * this.#apps.length;
     });
