@@ -22,6 +22,38 @@ export interface Drainable {
   drain(limit: number): boolean;
 }
 
+/** Slots in the order in which they came, each once. Makes no garbage: it is used hundreds of times a second. */
+class SlotQueue {
+  readonly #slots: Int32Array;
+  readonly #waits: Uint8Array;
+  #first = 0;
+  #size = 0;
+
+  constructor(slots: number) {
+    this.#slots = new Int32Array(slots);
+    this.#waits = new Uint8Array(slots);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(slot: number): void {
+    if (this.#waits[slot] === 1) return;
+    this.#waits[slot] = 1;
+    this.#slots[(this.#first + this.#size++) % this.#slots.length] = slot;
+  }
+
+  /** To be called while there is one. */
+  take(): number {
+    const slot = this.#slots[this.#first] ?? 0;
+    this.#first = (this.#first + 1) % this.#slots.length;
+    this.#size--;
+    this.#waits[slot] = 0;
+    return slot;
+  }
+}
+
 /**
  * The heart of an audio worker: finds lanes with something in their ring and lets each work off a few records in turn.
  * Adaptive: sweeps on a short timer while there is work, and sleeps on the arena's doorbell when there is none.
@@ -29,14 +61,14 @@ export interface Drainable {
 export class DrainLoop {
   readonly #arena: Arena;
   readonly #lane: (slot: number) => Drainable | undefined;
-  readonly #queue: number[] = [];
-  readonly #queued = new Set<number>();
+  readonly #queue: SlotQueue;
   #idleSweeps = 0;
   #sleeping = false;
 
   constructor(arena: Arena, lane: (slot: number) => Drainable | undefined) {
     this.#arena = arena;
     this.#lane = lane;
+    this.#queue = new SlotQueue(arena.layout.slots);
   }
 
   /** Begins; it ends with its thread. */
@@ -46,7 +78,7 @@ export class DrainLoop {
 
   /** Has the lane of `slot` looked at although nobody rang: a command about it has come. */
   enqueue(slot: number): void {
-    this.#enqueue(slot);
+    this.#queue.add(slot);
     if (this.#sleeping) this.#arena.wakeSelf();
   }
 
@@ -55,35 +87,30 @@ export class DrainLoop {
     while (this.#lane(slot)?.drain(recordsPerTurn));
   }
 
-  readonly #enqueue = (slot: number): void => {
-    if (this.#queued.has(slot)) return;
-    this.#queued.add(slot);
-    this.#queue.push(slot);
-  };
+  readonly #enqueue = (slot: number): void => this.#queue.add(slot);
 
   readonly #sweep = (): void => {
     this.#arena.countBeat();
     this.#arena.fetchDirty(this.#enqueue);
-    this.#idleSweeps = this.#queue.length === 0 ? this.#idleSweeps + 1 : 0;
+    this.#idleSweeps = this.#queue.size === 0 ? this.#idleSweeps + 1 : 0;
     const fromMs = performance.now();
     const until = fromMs + budgetMs;
     // Lanes that are put in again meanwhile have had their turn.
-    const turns = this.#queue.length;
-    let done = 0;
-    while (done < turns && (done === 0 || performance.now() < until)) this.#serve(this.#queue[done++] ?? 0);
-    this.#queue.splice(0, done);
+    const turns = this.#queue.size;
+    for (let done = 0; done < turns && (done === 0 || performance.now() < until); done++) {
+      this.#serve(this.#queue.take());
+    }
 
-    if (this.#queue.length > 0 || performance.now() - fromMs > longWorkMs) setImmediate(this.#sweep);
+    if (this.#queue.size > 0 || performance.now() - fromMs > longWorkMs) setImmediate(this.#sweep);
     else if (this.#idleSweeps < sweepsBeforeSleep)
       setTimeout(this.#sweep, turns < manyLanes ? restMs.few : restMs.many);
     else void this.#sleep();
   };
 
   #serve(slot: number): void {
-    this.#queued.delete(slot);
     // Left standing when the lane's work ends this thread: so it is known whose frame it was.
     this.#arena.setCurrentSlot(slot);
-    if (this.#lane(slot)?.drain(recordsPerTurn)) this.#enqueue(slot);
+    if (this.#lane(slot)?.drain(recordsPerTurn)) this.#queue.add(slot);
     this.#arena.setCurrentSlot(-1);
   }
 

@@ -8,7 +8,10 @@ import type { SpeechServiceCommands } from "./speech-service.ts";
  * glasses do not wait for their server, and one that is late makes the trial void.
  */
 export class Surroundings {
-  readonly generator = new BenchProcess<GeneratorCommands>(new URL("./generator.ts", import.meta.url), "first");
+  readonly generator = new BenchProcess<GeneratorCommands>(
+    new URL("./generator.ts", import.meta.url),
+    "first",
+  );
   readonly appHost = new BenchProcess<AppHostCommands>(new URL("./app-host.ts", import.meta.url));
   readonly speech = new BenchProcess<SpeechServiceCommands>(new URL("./speech-service.ts", import.meta.url));
 
