@@ -20,6 +20,13 @@ export interface SocketQueues {
   readonly most: number;
 }
 
+/** What waits for apps to confirm it, or to come back for it: of all apps, and of the one with the most. */
+export interface Outboxes {
+  readonly events: number;
+  readonly bytes: number;
+  readonly mostEvents: number;
+}
+
 /** The probes of a running server: all read when somebody asks, so that they can stay on. */
 export class ServerProbes {
   /** What the main thread has measured. */
@@ -29,6 +36,7 @@ export class ServerProbes {
   readonly #stallBegan: Gauge;
   readonly #stallLasted: Gauge;
   #socketQueues: () => SocketQueues = () => ({ total: 0, most: 0 });
+  #outboxes: () => Outboxes = () => ({ events: 0, bytes: 0, mostEvents: 0 });
   #onStall: ((stall: Stall) => void) | undefined;
 
   constructor(registry: Registry) {
@@ -90,6 +98,15 @@ export class ServerProbes {
     gauge("browline_socket_queue_most_bytes", "The same of the fullest queue", [], (it) => {
       it.set(this.#socketQueues().most);
     });
+    gauge("browline_outbox_events", "Events that no app has confirmed yet, of all apps", [], (it) => {
+      it.set(this.#outboxes().events);
+    });
+    gauge("browline_outbox_bytes", "The same in bytes, as they are sent", [], (it) => {
+      it.set(this.#outboxes().bytes);
+    });
+    gauge("browline_outbox_most_events", "The same events of the app with the most of them", [], (it) => {
+      it.set(this.#outboxes().mostEvents);
+    });
     gauge("browline_memory_bytes", "Memory of the process, by kind", ["kind"], (it) => {
       for (const [kind, bytes] of Object.entries(process.memoryUsage())) it.set({ kind }, bytes);
     });
@@ -108,6 +125,11 @@ export class ServerProbes {
   /** @param read looks at every socket. */
   watchSocketQueues(read: () => SocketQueues): void {
     this.#socketQueues = read;
+  }
+
+  /** @param read looks at every app. */
+  watchOutboxes(read: () => Outboxes): void {
+    this.#outboxes = read;
   }
 
   socketQueues(): SocketQueues {

@@ -630,6 +630,11 @@ export class AppLink implements SessionApp {
     });
   }
 
+  /** What the app has not confirmed, or is to get when it comes back. */
+  get owed(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#outbox.size, bytes: this.#outbox.bytes };
+  }
+
   /** Whether the app's socket has been sent something that it has not confirmed. */
   get owesReceipt(): boolean {
     return this.#port !== undefined && this.#outbox.owesReceiptSinceMs !== undefined;

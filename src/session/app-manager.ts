@@ -427,6 +427,11 @@ export class AppManager {
     this.#links.get(packageName)?.confirmed(generation, seq);
   }
 
+  /** What each app has not confirmed, or is to get when it comes back. */
+  owed(): readonly { readonly events: number; readonly bytes: number }[] {
+    return [...this.#links.values()].map((link) => link.owed);
+  }
+
   /** Asks every app how far it has got. Returns whether any has something to confirm. */
   askReceipts(): boolean {
     const owing = [...this.#links.values()].filter((link) => link.owesReceipt);

@@ -79,6 +79,11 @@ export class Outbox {
     return this.#waiting.length + this.#unconfirmed.length + this.#latest.size;
   }
 
+  /** Of the events kept, as they are sent. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Events that the app has missed and not been told of. */
   get lost(): number {
     return this.#lost;

@@ -1,5 +1,6 @@
 import { Fault } from "../kernel/faults.ts";
 import { canonicalUserId } from "../kernel/identity.ts";
+import type { Outboxes } from "../kernel/server-probes.ts";
 import type { Stop } from "../kernel/stop.ts";
 import type { AppRecord, KeptSessions, UserRecord } from "../store/store.ts";
 import { type Close, closes } from "../wire/close-codes.ts";
@@ -22,6 +23,7 @@ export class SessionStorage {
   constructor(world: SessionWorld) {
     this.#world = world;
     const { catalogue, log, metrics } = world;
+    metrics.probes.watchOutboxes(() => outboxesOf(this.all()));
     this.#stopWatch = watchCatalogue(
       catalogue,
       () => this.all(),
@@ -188,4 +190,18 @@ function shifted(body: string, byMs: number): string {
   const shift = (key: string, value: unknown) =>
     key.endsWith("Ms") && typeof value === "number" && value > leastTimeMs ? value + byMs : value;
   return JSON.stringify(JSON.parse(body, shift));
+}
+
+function outboxesOf(sessions: Iterable<UserSession>): Outboxes {
+  let events = 0;
+  let bytes = 0;
+  let mostEvents = 0;
+  for (const session of sessions) {
+    for (const owed of session.apps.owed()) {
+      events += owed.events;
+      bytes += owed.bytes;
+      mostEvents = Math.max(mostEvents, owed.events);
+    }
+  }
+  return { events, bytes, mostEvents };
 }

@@ -42,6 +42,9 @@ describe("while every worker spins", () => {
     for (let i = 0; i < 5; i++) app.show(session, `text ${i}`);
     await glasses.until(() => glasses.displayText() === "text 4", "the last text", 10_000);
     expect(shownAt.length).toBe(2);
+    // PCM needs no worker on its way to an app that hears the sound.
+    const heard = session.audioBytes;
+    await until("audio at the app while every worker spins", () => session.audioBytes > heard + 6_400);
     expect(stuck()).toBe(true);
 
     await until(
@@ -49,8 +52,10 @@ describe("while every worker spins", () => {
       () => threads().every(({ restarts, heartbeatAgeMs }) => restarts > 0 && heartbeatAgeMs < 1_000),
       30_000,
     );
-    const before = session.audioBytes;
-    await until("audio from the new worker", () => session.audioBytes > before, 10_000);
+    const decoded = () => stage.server.pool.stats().workers.map((worker) => worker.decoded);
+    const before = decoded();
+    const goesOn = () => decoded().some((count, i) => count > (before[i] ?? 0));
+    await until("audio in the new worker", goesOn, 10_000);
     expect(await stage.count("browline_worker_restarts_total", { kind: "audio" })).toBe(2);
     expect(await stage.count("browline_worker_restarts_total", { kind: "recogniser" })).toBe(1);
     expect(glasses.connected).toBe(true);

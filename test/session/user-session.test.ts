@@ -265,3 +265,20 @@ describe("a user session", () => {
     expect(world.storage.findAppSession(sessionId, "ample.app")).toBeUndefined();
   });
 });
+
+test("what apps owe is counted in the metrics until they have confirmed it", async () => {
+  const world = new FakeWorld();
+  const { session, generation } = await world.connect();
+  const app = await world.runApp(session, captions, "button_press");
+  const press = { type: "button_press", buttonId: "main", pressType: "short" } as const;
+  const owed = async () => [
+    await world.count("browline_outbox_events"),
+    await world.count("browline_outbox_most_events"),
+    (await world.count("browline_outbox_bytes")) > 0,
+  ];
+  expect(await owed()).toEqual([0, 0, false]);
+  for (let i = 0; i < 3; i++) session.receiveGlasses(generation, press);
+  expect(await owed()).toEqual([3, 3, true]);
+  session.apps.confirmed(captions, app.generation, app.numbers.at(-1) ?? 0);
+  expect(await owed()).toEqual([0, 0, false]);
+});

@@ -14,6 +14,7 @@ describe("GET /metrics", () => {
       ringBacklog: () => ({ total: 3_000, most: 2_000 }),
     });
     probes.watchSocketQueues(() => ({ total: 90, most: 60 }));
+    probes.watchOutboxes(() => ({ events: 7, bytes: 900, mostEvents: 4 }));
     const { body } = await api.call("GET", "/metrics");
     for (const line of [
       'browline_stage_seconds_bucket{stage="main_to_app",le="0.0005"} 0',
@@ -27,6 +28,9 @@ describe("GET /metrics", () => {
       'browline_ring_backlog_most_bytes{worker="audio-0"} 2000',
       "browline_socket_queue_bytes 90",
       "browline_socket_queue_most_bytes 60",
+      "browline_outbox_events 7",
+      "browline_outbox_bytes 900",
+      "browline_outbox_most_events 4",
       'browline_memory_bytes{kind="heapUsed"}',
     ]) {
       expect(body).toContain(line);
