@@ -1,4 +1,4 @@
-import { pin, prefer } from "./scheduling.ts";
+import { pin, prefer, setRealTime } from "./scheduling.ts";
 
 /** How the parent of the bench talks to its processes: calls by name over the channel that Bun opens between them. */
 
@@ -90,6 +90,11 @@ export class BenchProcess<C extends Commands> {
   /** Keeps it on one core from now on. */
   pin(core: number | "any"): void {
     pin(this.#child.pid, core);
+  }
+
+  /** Whether it runs at once when it has something to do, whatever else its core is at. */
+  setRealTime(on: boolean): void {
+    setRealTime(this.#child.pid, on);
   }
 
   /** Ends the process, gently at first. Safe to call twice. */

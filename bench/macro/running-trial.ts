@@ -125,7 +125,10 @@ export class RunningTrial implements TrialInProgress {
   async stop(): Promise<void> {
     const { generator, appHost } = this.#surroundings;
     await generator.call("disconnect").catch(ignore);
-    if (this.#plan.apart) for (const one of [generator, appHost]) one.pin("any");
+    if (this.#plan.apart) {
+      for (const one of [generator, appHost]) one.pin("any");
+      generator.setRealTime(false);
+    }
     // A server that is beyond answering is ended without it.
     await Promise.race([this.server.call("stop").catch(ignore), Bun.sleep(stoppingMs)]);
     await appHost.call("reset").catch(ignore);
@@ -154,6 +157,7 @@ export class RunningTrial implements TrialInProgress {
       // Its main thread: the others, which are there by now, go where there is room.
       this.server.pin(0);
       for (const one of [generator, appHost]) one.pin(1);
+      generator.setRealTime(true);
     }
     this.#livezPort = livezPort;
     this.#port = port;

@@ -1,5 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
-import { availableParallelism } from "node:os";
+import { availableParallelism, setPriority } from "node:os";
 
 const maskWords = 16;
 const { sched_setaffinity, sched_setscheduler } =
@@ -10,16 +10,26 @@ const { sched_setaffinity, sched_setscheduler } =
       }).symbols
     : { sched_setaffinity: undefined, sched_setscheduler: undefined };
 
-const firstInFirstOut = 1;
-const lowestRealTime = Int32Array.of(1);
+const preferredNice = -10;
 
 /**
- * Lets a process run whenever it has something to do, in real time. A nice value would not do: the scheduler takes who is
- * preferred so for a heavy load, and keeps everybody else off its core even while it rests. Only root may;
- * without, everything shares alike, and more trials are void.
+ * Gives a process the processor before others. The scheduler takes it for a heavy load then and leaves it a core as far as
+ * it can. Only root may; without, everything shares alike, and more trials are void.
  */
 export function prefer(pid: number): void {
-  sched_setscheduler?.(pid, firstInFirstOut, lowestRealTime);
+  try {
+    setPriority(pid, preferredNice);
+  } catch {}
+}
+
+const policies = { usual: 0, firstInFirstOut: 1 } as const;
+
+/**
+ * Lets a process run at once whenever it has something to do: for one that shares its core with others anyway. Only root
+ * may.
+ */
+export function setRealTime(pid: number, on: boolean): void {
+  sched_setscheduler?.(pid, on ? policies.firstInFirstOut : policies.usual, Int32Array.of(on ? 1 : 0));
 }
 
 /**
