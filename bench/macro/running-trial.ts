@@ -156,8 +156,8 @@ export class RunningTrial implements TrialInProgress {
     if (this.#plan.apart) {
       // Its main thread: the others, which are there by now, go where there is room.
       this.server.pin(0);
-      for (const one of [generator, appHost]) one.pin(1);
       generator.setRealTime(true);
+      for (const one of [generator, appHost]) one.pin(1);
     }
     this.#livezPort = livezPort;
     this.#port = port;

@@ -1,4 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
+import { readdirSync } from "node:fs";
 import { availableParallelism, setPriority } from "node:os";
 
 const maskWords = 16;
@@ -25,11 +26,15 @@ export function prefer(pid: number): void {
 const policies = { usual: 0, firstInFirstOut: 1 } as const;
 
 /**
- * Lets a process run at once whenever it has something to do: for one that shares its core with others anyway. Only root
- * may.
+ * Lets a process run at once whenever it has something to do: for one that shares its core with others anyway. All of its
+ * threads, or the first would wait for the others, and they for a core. Only root may.
  */
 export function setRealTime(pid: number, on: boolean): void {
-  sched_setscheduler?.(pid, on ? policies.firstInFirstOut : policies.usual, Int32Array.of(on ? 1 : 0));
+  if (sched_setscheduler === undefined) return;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const policy = on ? policies.firstInFirstOut : policies.usual;
+    sched_setscheduler(Number(thread), policy, Int32Array.of(on ? 1 : 0));
+  }
 }
 
 /**
