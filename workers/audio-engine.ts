@@ -163,7 +163,13 @@ export class AudioEngine {
         );
         break;
       case "demand":
-        this.#lane(command)?.setDemand(command.languages, command.pcm, command.recent, command.speech);
+        this.#lane(command)?.setDemand(
+          command.languages,
+          command.pcm,
+          command.recent,
+          command.speech,
+          command.encodedOnly,
+        );
         break;
       case "release":
         void this.#lane(command)?.release(releaseDrainMs);

@@ -66,6 +66,7 @@ export class WorkerLane {
   #speeches = 0;
   #wanted = false;
   #relays = false;
+  #encodedOnly = false;
   #catchingUp = false;
   #heardSamples = 0;
   /** When the newest audio came into the server. */
@@ -114,9 +115,11 @@ export class WorkerLane {
     pcm: boolean,
     recent: SharedArrayBuffer | undefined,
     wishes: readonly SpeechWish[] = [],
+    encodedOnly = false,
   ): void {
     this.#wanted = recent !== undefined;
     this.#relays = pcm && this.#wanted;
+    this.#encodedOnly = encodedOnly;
     if (recent === undefined) {
       this.#closeDetector();
       this.#speech?.setLanguages([]);
@@ -263,7 +266,8 @@ export class WorkerLane {
     this.#heardSamples += pcm.length;
     this.#heardStamp = reader.stamp;
     this.#detector?.hear(pcm);
-    if (this.#relays) this.#relay.send(pcm);
+    // By what the record is, not by what comes in now: it may have waited while the format changed.
+    if (this.#relays && !(this.#encodedOnly && this.#format.codec === "pcm")) this.#relay.send(pcm);
   }
 
   /** Times every sixteenth frame: looking at the clock costs a good part of what a short frame does. */

@@ -61,7 +61,7 @@ answerCalls(
       return server.port ?? 0;
     },
     received: () => frames,
-    listeners: () => appSockets.length,
+    listeners: () => appSockets.filter((socket) => socket !== undefined).length,
     stop: async () => {
       await server?.stop(true);
     },

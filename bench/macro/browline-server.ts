@@ -17,6 +17,8 @@ import type { BenchApp, ServerCommands } from "./server-under-test.ts";
 import { keepAudioOnThisThread } from "./single-loop.ts";
 import { prepareProfiles, profileAllThreads } from "./thread-profiles.ts";
 
+/** How often every socket is looked at for what waits in it. */
+const queueLookMs = 250;
 const probe = new LoadProbe();
 let server: RunningServer | undefined;
 let users: string[] = [];
@@ -65,7 +67,7 @@ const commands: ServerCommands = {
     mostQueuedBytes = 0;
     queueLook = setInterval(() => {
       mostQueuedBytes = Math.max(mostQueuedBytes, server?.metrics.probes.socketQueues().most ?? 0);
-    }, 100);
+    }, queueLookMs);
     probe.begin();
   },
   end: () => {

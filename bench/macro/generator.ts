@@ -29,6 +29,8 @@ export interface Traffic {
   readonly heavy?: { readonly sessions: number; readonly frameBytes: number };
   /** What the time between two displays should be. */
   readonly displayMs?: number;
+  /** Whether everybody begins at once. */
+  readonly atOnce?: boolean;
 }
 
 const frameSamples = 320;
@@ -52,6 +54,7 @@ let stamped = true;
 /** Frames that were due, and those among them that came before their session began to speak. */
 let sent = 0;
 let silent = 0;
+let spread = spreadTurns;
 let measuring = false;
 let lateness = new LatencyHistogram();
 let displays = 0;
@@ -94,7 +97,7 @@ function sendDue(): void {
     const session = pacing.session(sent);
     const turn = Math.floor(sent / count);
     const frame = session < heavySessions ? heavyFrame : frames[turn % frames.length];
-    if (turn < session % spreadTurns) silent++;
+    if (turn < session % spread) silent++;
     else if (frame !== undefined) {
       if (stamped) frame.stamp(monotonicMs(), turn);
       glasses[session]?.send(frame.bytes);
@@ -154,6 +157,7 @@ const commands = {
     frames = buildFrames(traffic.codec);
     stamped = traffic.codec === "pcm";
     displayMs = traffic.displayMs ?? 0;
+    spread = traffic.atOnce ? 1 : spreadTurns;
     heavySessions = traffic.heavy?.sessions ?? 0;
     heavyFrame =
       traffic.heavy && new MaskedFrame(opcodes.binary, new Uint8Array(traffic.heavy.frameBytes), mask);

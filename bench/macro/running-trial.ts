@@ -29,6 +29,8 @@ const scripts: Readonly<Record<ServerKind, string>> = {
 export interface Settled extends FrameTotals {
   /** Frames that came to the end of their way: to the apps, to a decoder, or else to the server. */
   readonly arrived: number;
+  /** Frames of PCM that an app has had. */
+  readonly atApps: number;
   readonly gaps: number;
   readonly usersWithGaps: number;
 }
@@ -204,12 +206,9 @@ export class RunningTrial implements TrialInProgress {
     const relayed = apps?.hears.includes("audio_chunk") && traffic.codec === "pcm" && !traffic.heavy;
     // Large frames are decoded in pieces, so that those decoded cannot be compared with those sent.
     const decodes = (this.#isSpeech || (this.#isHeard && !relayed)) && !traffic.heavy;
-    const arrived = decodes
-      ? totals.decoded
-      : relayed
-        ? Math.floor(app.audioBytes / frameBytes / (apps?.count ?? 1))
-        : totals.received;
-    return { ...totals, arrived, gaps: app.audioGaps, usersWithGaps: app.usersWithGaps };
+    const atApps = Math.floor(app.audioBytes / frameBytes / (apps?.count ?? 1));
+    const arrived = decodes ? totals.decoded : relayed ? atApps : totals.received;
+    return { ...totals, arrived, atApps, gaps: app.audioGaps, usersWithGaps: app.usersWithGaps };
   }
 }
 

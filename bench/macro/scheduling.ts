@@ -31,10 +31,22 @@ const policies = { usual: 0, firstInFirstOut: 1 } as const;
  */
 export function setRealTime(pid: number, on: boolean): void {
   if (sched_setscheduler === undefined) return;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const policy = on ? policies.firstInFirstOut : policies.usual;
-    sched_setscheduler(Number(thread), policy, Int32Array.of(on ? 1 : 0));
+  const policy = on ? policies.firstInFirstOut : policies.usual;
+  for (const thread of threadsOf(pid)) sched_setscheduler(thread, policy, Int32Array.of(on ? 1 : 0));
+}
+
+/** None of a process that has ended. */
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return [];
   }
+}
+
+/** Whether this process may say who comes first and who runs where. Who may not gets more void trials, and other figures. */
+export function maySchedule(): boolean {
+  return process.platform === "linux" && process.getuid?.() === 0 && availableParallelism() > 1;
 }
 
 /**

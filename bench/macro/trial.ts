@@ -50,6 +50,8 @@ export interface Trial {
   /** Frames that an app did not see between two that it saw. */
   readonly gaps: number;
   readonly usersWithGaps: number;
+  /** Frames of PCM that did not come to their app. */
+  readonly missingAtApps: number;
   /** Frames that each audio worker has decoded since the start. */
   readonly decodedBy: readonly number[];
   /** What the server says it has lost, by cause. */
@@ -103,6 +105,7 @@ export async function runTrial(plan: TrialPlan, surroundings: Surroundings): Pro
       missing: Math.max(0, sent - settled.arrived),
       gaps: settled.gaps,
       usersWithGaps: settled.usersWithGaps,
+      missingAtApps: Math.max(0, sent - settled.atApps),
       decodedBy: settled.decodedBy,
       lost: Object.fromEntries(Object.entries(settled.lost).filter(([, count]) => count > 0)),
       lateness,

@@ -20,8 +20,8 @@ export const sessionLives: Scenario = {
       server: "browline",
       sessions: atOnce,
       sessionGraceMs: 1_000,
-      traffic: { codec: "pcm", framesPerSecond: 50 },
-      apps: { count: 1, hears: ["audio_chunk", "button_press"] },
+      traffic: { codec: "pcm", framesPerSecond: 50, atOnce: true },
+      apps: { count: 1, hears: ["audio_chunk", "transcription:en-US", "button_press"] },
       warmupMs: 0,
       measuredMs: 0,
     };
@@ -50,9 +50,9 @@ export const sessionLives: Scenario = {
         controls: [
           {
             target: "6",
-            what: `while ${atOnce} sessions live, their sockets must be seen`,
-            reached: `${control.sessions} sessions, ${control.sockets} sockets`,
-            bites: control.sessions >= atOnce && control.sockets >= atOnce,
+            what: `while ${atOnce} sessions live, their sockets and lanes must be seen`,
+            reached: `${control.sessions} sessions, ${control.sockets} sockets, ${control.lanes} lanes`,
+            bites: control.sessions >= atOnce && control.sockets >= atOnce && control.lanes >= atOnce,
           },
         ],
         tables: [

@@ -67,6 +67,7 @@ export type AudioWorkerCommand =
       readonly languages: readonly string[];
       readonly speech: readonly SpeechWish[];
       readonly pcm: boolean;
+      readonly encodedOnly: boolean;
       readonly recent: SharedArrayBuffer | undefined;
     })
   /** Nothing has been wanted for a while: let go of the recent audio and answer `released`. */

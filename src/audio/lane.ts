@@ -72,8 +72,8 @@ function wants(demand: AudioDemand): boolean {
 }
 
 /** What a demand is told apart by. */
-function textOf({ languages, pcm, speech = [], voice = false }: AudioDemand): string {
-  return JSON.stringify([languages, pcm, speech, voice]);
+function textOf({ languages, pcm, encodedOnly = false, speech = [], voice = false }: AudioDemand): string {
+  return JSON.stringify([languages, pcm, encodedOnly, speech, voice]);
 }
 
 /** The main thread's end of one session's way through an audio worker. */
@@ -161,12 +161,12 @@ export class Lane implements AudioLane {
   }
 
   setDemand(demand: AudioDemand): void {
-    const { languages, pcm, speech = [], voice = false } = demand;
+    const { languages, pcm, encodedOnly = false, speech = [], voice = false } = demand;
     const text = textOf(demand);
     if (text === this.#demandText || this.#phase.kind !== "open") return;
     // What an earlier demand has left in the return ring is old by now.
     if (demand.pcm && !this.#demand.pcm) while (this.#pcmReader.next()) this.#pcmReader.drop();
-    this.#demand = { pcm, languages: [...languages], speech: [...speech], voice };
+    this.#demand = { pcm, encodedOnly, languages: [...languages], speech: [...speech], voice };
     this.#demandText = text;
     this.#applyDemand();
   }
@@ -340,9 +340,9 @@ export class Lane implements AudioLane {
 
   #postDemand(): void {
     if (this.#memory.kind !== "held") return;
-    const { languages, pcm, speech = [] } = this.#demand;
+    const { languages, pcm, encodedOnly = false, speech = [] } = this.#demand;
     const recent = wants(this.#demand) ? this.#memory.recent.buffer : undefined;
-    this.#command({ kind: "demand", languages, speech, pcm, recent });
+    this.#command({ kind: "demand", languages, speech, pcm, encodedOnly, recent });
   }
 
   #releaseMemory(): void {

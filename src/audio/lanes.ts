@@ -20,8 +20,10 @@ export interface AudioDemand {
   readonly languages: readonly string[];
   /** Of the languages above, what a provider that can be told more should know. */
   readonly speech?: readonly SpeechWish[];
-  /** Whether decoded PCM is wanted back. */
+  /** Whether decoded audio is wanted back. */
   readonly pcm: boolean;
+  /** Of it, only what did not come as PCM: that is with those who hear it already. */
+  readonly encodedOnly?: boolean;
   /** Whether somebody wants to be told of voices, though perhaps nothing of what they say. */
   readonly voice?: boolean;
 }
@@ -31,7 +33,7 @@ export interface LaneListener {
   onTranscript(transcript: Transcript): void;
   /** Speech begins or ends, as the worker's voice detector hears it. `atMs` on the session's audio clock. */
   onVoice(active: boolean, atMs: number): void;
-  /** Mono 16 kHz signed 16-bit PCM, at most 20 ms, valid only during the call. */
+  /** Mono 16 kHz signed 16-bit PCM, valid only during the call: at most 20 ms of what was decoded, else a frame as it came. */
   onPcm(pcm: Uint8Array): void;
   onSpeechState(state: SpeechState): void;
 }
@@ -40,7 +42,7 @@ export interface LaneListener {
 export interface AudioLane {
   /** Copies one frame as it came from the glasses into the ring. False: the ring was full and the frame is lost, counted. */
   write(frame: Uint8Array): boolean;
-  /** So many bytes came that are not for the worker: what comes next must not shift its samples. */
+  /** So many bytes came that are not for the worker: they must not shift the samples that come next. */
   skip(bytes: number): void;
   /** From the next frame on, audio comes in this format. Keeps its place among the frames. */
   setFormat(format: AudioFormat): void;

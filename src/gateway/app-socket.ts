@@ -51,14 +51,13 @@ export class AppSocket implements AppPort {
   readonly #rate: MessageRate;
   readonly #forgeryAnswers = new TokenBucket(1, 1);
   #state: State = { name: "upgrading" };
+  #framesIn = 0;
 
   /**
    * @param nonce of the webhook that this dial answers, from the path.
    * @param credentials of an app that authenticated by its upgrade headers.
    * @param peer the address that it dialled from.
    */
-  #framesIn = 0;
-
   constructor(
     context: SocketContext,
     nonce: string | undefined,

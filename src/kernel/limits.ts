@@ -245,9 +245,12 @@ export const limits = {
   /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */
   audioLagMs: 5_000,
   pcmBatchMs: 20,
+  /** PCM that is passed on to apps as it came: 30 s of it at once, and eight times as fast as it is spoken in the long run. */
+  passedOnBytes: 960_000,
+  passedOnBytesPerSecond: 256_000,
   /**
-   * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 10 one
-   * such thread that wants a core for itself leaves nine tenths of it to the main loop, and a tenth to itself.
+   * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 10
+   * one such thread that wants a core for itself leaves nine tenths of it to the main loop, and a tenth to itself.
    */
   workerNice: 10,
   /** A worker whose heartbeat word has stood still for this long is replaced. */

@@ -101,7 +101,7 @@ export class ServerProbes {
     gauge("browline_outbox_events", "Events that no app has confirmed yet, of all apps", [], (it) => {
       it.set(this.#outboxes().events);
     });
-    gauge("browline_outbox_bytes", "The same in bytes, as they are sent", [], (it) => {
+    gauge("browline_outbox_bytes", "The same in characters, as they are sent", [], (it) => {
       it.set(this.#outboxes().bytes);
     });
     gauge("browline_outbox_most_events", "The same events of the app with the most of them", [], (it) => {

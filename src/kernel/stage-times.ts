@@ -2,7 +2,10 @@ import { type Durations, histogramWords, LatencyHistogram } from "./latency-hist
 
 /** The stages of one audio frame and of one transcript on their way through the server. */
 export const stageNames = [
-  /** From the callback of the socket until the frame lies in its ring. Every 32nd frame is timed. */
+  /**
+   * From the callback of the socket until the frame lies in its ring, and with the apps where it is passed on to them. Every
+   * 32nd frame is timed.
+   */
   "socket_to_ring",
   /** The wait in the ring. */
   "ring_to_worker",
@@ -14,7 +17,7 @@ export const stageNames = [
   "provider_to_main",
   /** From there until the app's socket has taken it. */
   "main_to_app",
-  /** Decoded audio on its way back to the main thread. */
+  /** Audio that had to be decoded on its way back to the main thread. */
   "pcm_to_main",
   /** From an app's display request until the glasses' socket has taken it, where nothing had to wait for its turn. */
   "display_to_glasses",

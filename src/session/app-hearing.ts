@@ -122,7 +122,7 @@ export class AppHearing {
     this.#deliver(listeners, data, deliveryClass, slot, supersedes);
   }
 
-  /** Relays decoded audio to the apps that asked for it. */
+  /** Hands PCM to the apps that asked for it. */
   publishAudio(pcm: Uint8Array): void {
     for (const { packageName } of this.subscriptions.match("audio_chunk")) {
       this.#host.link(packageName)?.sendAudio(pcm);

@@ -404,7 +404,7 @@ export class AppManager {
     this.#hearing.publishTo(only, ...event);
   }
 
-  /** Relays decoded audio to the apps that asked for it. */
+  /** Hands PCM to the apps that asked for it. */
   publishAudio(pcm: Uint8Array): void {
     this.#hearing.publishAudio(pcm);
   }

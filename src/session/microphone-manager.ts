@@ -107,7 +107,7 @@ export class MicrophoneManager {
   };
   #connected = false;
   #cancelWake: Stop | undefined;
-  /** To be told of every frame. */
+  /** To be told of audio that comes. */
   readonly unwantedAudio: UnwantedAudio;
 
   constructor(host: MicrophoneHost) {

@@ -79,7 +79,7 @@ export class Outbox {
     return this.#waiting.length + this.#unconfirmed.length + this.#latest.size;
   }
 
-  /** Of the events kept, as they are sent. */
+  /** Of the events kept, as they are sent; a character outside of ASCII counts as one. */
   get bytes(): number {
     return this.#bytes;
   }

@@ -3,7 +3,7 @@ import type { Limits } from "../kernel/limits.ts";
 
 /**
  * Notices audio that goes on for `unauthorisedAudioMs` though the glasses were told to be silent: they missed it. In
- * one flat object, since every frame comes by here.
+ * one flat object, since this is asked many times a second for everybody.
  */
 export class UnwantedAudio {
   /** Whether the present socket was told to be silent. */
@@ -29,7 +29,7 @@ export class UnwantedAudio {
     this.#sinceMs = undefined;
   }
 
-  /** A frame has come. */
+  /** Audio comes. To be called several times a second while it does. */
   heard(): void {
     if (!this.#silenced) return;
     const now = this.#clock.now();

@@ -257,6 +257,8 @@ export class UserSession {
     });
     this.audio = new AudioManager(
       {
+        clock,
+        limits,
         lanes: world.lanes,
         metrics,
         unwantedAudio: this.microphone.unwantedAudio,

@@ -155,6 +155,24 @@ describe("a lane", () => {
     expect(ring()).toEqual(["gap 7"]);
   });
 
+  test("says how many bytes of PCM went elsewhere", () => {
+    const { lane, ring, fates } = makeLane();
+    lane.setDemand(listen);
+    lane.skip(3);
+    lane.write(new Uint8Array(5));
+    expect(ring()).toEqual(["gap 3", "5 bytes"]);
+    expect(fates.unwanted).toBe(0);
+  });
+
+  test("listens for somebody who wants to know of voices and of nothing else", () => {
+    const { lane, ring, commands } = makeLane();
+    lane.setDemand({ languages: [], pcm: false, voice: true });
+    lane.write(new Uint8Array(5));
+    expect(ring()).toEqual(["5 bytes"]);
+    expect(commands.at(-1)).toMatchObject({ kind: "demand", languages: [], pcm: false });
+    expect((commands.at(-1) as { recent?: SharedArrayBuffer }).recent).toBeDefined();
+  });
+
   test("does not lose markers to a full ring: they come as soon as there is room, even without another frame", () => {
     const { lane, ring, fates } = makeLane();
     lane.setDemand(listen);

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { limits } from "../../src/kernel/limits.ts";
 import { hummedSamples, opusPackets } from "../support/opus-packets.ts";
 import { HeardLane, startPool } from "../support/running-pool.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -30,6 +32,20 @@ describe("the audio workers", () => {
     expect(pool.codecs()).toEqual({ opus: "libopus", lc3: true });
     expect(pool.recogniserStatus().available).toBeFalse();
     expect(pool.recogniserStatus().detail).toContain("BROWLINE_RECOGNISER");
+  });
+
+  test.if(process.platform === "linux")("stand behind the main loop where cores are scarce", async () => {
+    const niceOf = (task: string) => {
+      const stat = readFileSync(`/proc/self/task/${task}/stat`, "latin1");
+      // The name, in brackets, may hold anything; the nice value is the seventeenth field after it.
+      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+    };
+    const own = niceOf(String(process.pid));
+    await start({ workers: 2 });
+    const nice = readdirSync("/proc/self/task").map(niceOf);
+    expect(nice.filter((value) => value === limits.workerNice).length).toBeGreaterThanOrEqual(2);
+    expect(niceOf(String(process.pid))).toBe(own);
+    expect(own).toBeLessThan(limits.workerNice);
   });
 
   test("send PCM back in order, each session its own, in batches of at most 20 ms", async () => {

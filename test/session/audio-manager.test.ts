@@ -30,7 +30,11 @@ describe("PCM that an app hears", () => {
     say(1, 2);
     expect(app.audio).toEqual([Uint8Array.of(1, 2)]);
     expect(world.lanes.opened[0]?.frames).toEqual([Uint8Array.of(1, 2)]);
-    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: false, languages: ["en-US"] });
+    expect(world.lanes.opened[0]?.demand).toMatchObject({
+      pcm: true,
+      encodedOnly: true,
+      languages: ["en-US"],
+    });
     expect(await fate("passed_on")).toBe(0);
   });
 
@@ -38,7 +42,7 @@ describe("PCM that an app hears", () => {
     const { world, say } = await hearing("audio_chunk", "VAD");
     say(1, 2);
     expect(world.lanes.opened[0]?.frames).toEqual([Uint8Array.of(1, 2)]);
-    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: false, voice: true, languages: [] });
+    expect(world.lanes.opened[0]?.demand).toMatchObject({ encodedOnly: true, voice: true, languages: [] });
   });
 
   test("comes back from a worker where it has to be decoded, from the very next frame on", async () => {
@@ -48,11 +52,12 @@ describe("PCM that an app hears", () => {
     expect(app.audio).toEqual([]);
     expect(world.lanes.opened[0]?.told).toEqual(["format opus"]);
     expect(world.lanes.opened[0]?.frames).toEqual([Uint8Array.of(9)]);
-    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: true });
+    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: true, encodedOnly: true });
     session.configureAudio({ codec: "pcm" });
     say(1, 2);
     expect(app.audio).toEqual([Uint8Array.of(1, 2)]);
-    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: false });
+    // What it has not decoded yet is still wanted.
+    expect(world.lanes.opened[0]?.demand).toMatchObject({ pcm: true, encodedOnly: true });
     expect(world.lanes.opened[0]?.frames).toHaveLength(1);
   });
 
@@ -66,6 +71,52 @@ describe("PCM that an app hears", () => {
     const generation = session.attachGlasses(new FakeGlasses(world.clock));
     session.audio.receive(generation, Uint8Array.of(8, 9));
     expect(app.audio.at(-1)).toEqual(Uint8Array.of(8, 9));
+  });
+
+  test("keeps its samples whole after a while in which nobody heard it", async () => {
+    const { world, session, app, say } = await hearing("audio_chunk");
+    const hear = async (...streams: string[]) => {
+      world.subscribe(session, app, captions, ...streams);
+      await world.clock.advanceAsync(2_000);
+    };
+    say(1, 2, 3);
+    await hear("button_press");
+    say(4, 5, 6, 7);
+    await hear("audio_chunk");
+    // The second half of a sample whose first went nowhere.
+    say(8, 9, 10);
+    expect(app.audio).toEqual([Uint8Array.of(1, 2), Uint8Array.of(9, 10)]);
+  });
+
+  test("that is recognised from the middle of a sample on tells the worker so", async () => {
+    const { world, session, app, say } = await hearing("audio_chunk");
+    const skipped: number[] = [];
+    const { open } = world.lanes;
+    world.lanes.open = (listener) => {
+      const lane = open.call(world.lanes, listener);
+      lane.skip = (bytes) => void skipped.push(bytes);
+      return lane;
+    };
+    say(1, 2, 3);
+    world.subscribe(session, app, captions, "audio_chunk", "transcription:en-US");
+    await world.clock.advanceAsync(200);
+    say(4, 5);
+    expect(skipped).toEqual([1]);
+    expect(world.lanes.opened[0]?.frames).toEqual([Uint8Array.of(4, 5)]);
+    expect(Buffer.concat(app.audio)).toEqual(Buffer.of(1, 2, 3, 4));
+  });
+
+  test("that comes far faster than anybody speaks is let go, counted, and the rest keeps its samples whole", async () => {
+    const { world, app, say, fate } = await hearing("audio_chunk");
+    const most = world.limits.passedOnBytes / 320;
+    for (let i = 0; i < most + 10; i++) say(1, 2, 3);
+    expect(await fate("passed_on")).toBe(most);
+    expect(await fate("too_fast")).toBe(10);
+    expect(await world.count("browline_audio_lost_total", { cause: "too_fast" })).toBe(10);
+    await world.clock.advanceAsync(1_000);
+    const before = app.audio.length;
+    say(1, 2);
+    expect(app.audio.slice(before)).toEqual([Uint8Array.of(1, 2)]);
   });
 
   test("does not shift the samples of a worker that hears only some of it", async () => {

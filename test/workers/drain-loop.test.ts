@@ -48,6 +48,17 @@ describe("the drain loop", () => {
     expect(turns.length).toBe(103);
   });
 
+  test("forgets nobody however often many of them come back", async () => {
+    // An odd number of slots and turns: the queue wraps at every place.
+    const work = Array.from({ length: 37 }, (_, slot) => 1 + ((slot * 7) % 11));
+    const { arena, turns } = running(work);
+    for (const slot of work.keys()) arena.ring(slot);
+    const total = work.reduce((sum, count) => sum + count, 0);
+    await until("all of the work", () => turns.length >= total);
+    const done = work.map((_, slot) => turns.filter((turn) => turn === slot).length);
+    expect(done).toEqual(work);
+  });
+
   test("lets timers and messages through while a lane never runs dry", async () => {
     const { arena, turns, end } = running([Number.POSITIVE_INFINITY]);
     arena.ring(0);

@@ -228,6 +228,25 @@ describe("a lane in its audio worker", () => {
     expect(back).toEqual(samples);
   });
 
+  test("sends back what was encoded alone where PCM is known already, by what each frame was when it came", () => {
+    const { open, write, setFormat, recent, words, heard } = makeLane();
+    const [packet] = opusPackets(hummedSamples(320, 1));
+    const lane = open(1);
+    lane.setDemand([], true, recent.buffer, [], true);
+    // All of it waits while the format changes, and changes back.
+    write(1, pcm(1, 2, 3));
+    setFormat(1, { codec: "opus" });
+    write(1, packet ?? new Uint8Array());
+    setFormat(1, { codec: "pcm" });
+    write(1, pcm(4, 5));
+    drainAll(lane);
+    const reader = words.pcmReader();
+    const back: number[] = [];
+    while (reader.next()) back.push(reader.take(new Uint8Array(1_024)));
+    expect(back).toEqual([640]);
+    expect(heard()).toHaveLength(3 + 320 + 2);
+  });
+
   test("counts the PCM for which the way back has no room and goes on", () => {
     const { open, write, recent, words } = makeLane();
     const lane = open(1);
