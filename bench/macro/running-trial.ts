@@ -20,7 +20,7 @@ const stoppingMs = 5_000;
 const scripts: Readonly<Record<ServerKind, string>> = {
   bare: "./bare-server.ts",
   "bare relay": "./bare-relay-server.ts",
-  elysia: "./elysia-server.ts",
+  posting: "./posting-server.ts",
   browline: "./browline-server.ts",
   "single loop": "./browline-server.ts",
 };

@@ -10,7 +10,7 @@ export interface TrialInProgress {
   readonly livezUrl: string;
 }
 
-export type ServerKind = "bare" | "bare relay" | "elysia" | "browline" | "single loop";
+export type ServerKind = "bare" | "bare relay" | "posting" | "browline" | "single loop";
 
 /** A server, what is asked of it, and for how long. */
 export interface TrialPlan {

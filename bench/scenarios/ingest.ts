@@ -6,7 +6,7 @@ import { atMost, mustExceed } from "../verdicts.ts";
 
 const bare = "bare Bun.serve";
 const browline = "Browline, nobody listens";
-const elysia = "Elysia's .ws()";
+const posting = "bare, a message to a thread for each";
 
 /** What it costs to take in audio that nobody wants. */
 export const ingest: Scenario = {
@@ -25,7 +25,7 @@ export const ingest: Scenario = {
     });
     const plans = [plan(bare, "bare"), plan(browline, "browline")];
     // The control takes a third of the time, and is always the same.
-    if (context.full) plans.push(plan(elysia, "elysia"));
+    if (context.full) plans.push(plan(posting, "posting"));
     const rounds = await Rounds.run(plans, { count: 3, spare: context.full ? 3 : 1 }, context);
     const cpu = (name: string) => rounds.ratio(name, bare, ({ cpuUsPerFrame }) => cpuUsPerFrame);
     return {
@@ -45,10 +45,10 @@ export const ingest: Scenario = {
         : [
             mustExceed(
               "1",
-              "CPU a frame through Elysia's .ws()",
+              "CPU a frame with a message to a thread for each",
               " x bare Bun.serve",
               1.2,
-              cpu(elysia)?.median,
+              cpu(posting)?.median,
             ),
           ],
       plots: [rounds.lagPlot("Audio that nobody wants: main loop lag over time")],

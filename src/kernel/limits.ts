@@ -249,10 +249,11 @@ export const limits = {
   passedOnBytes: 960_000,
   passedOnBytesPerSecond: 256_000,
   /**
-   * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 10
-   * one such thread that wants a core for itself leaves nine tenths of it to the main loop, and a tenth to itself.
+   * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 5 one
+   * such thread that wants a core for itself leaves three quarters of it to the main loop. At 7 and above the scheduler leaves
+   * it waiting so long beside a busy core that speech is lost, with 1,000 streams on two cores.
    */
-  workerNice: 10,
+  workerNice: 5,
   /** A worker whose heartbeat word has stood still for this long is replaced. */
   workerSilenceMs: 2_000,
   /** A lane in whose work this many workers died within `quarantineWindowMs` is cut off. */

@@ -18,7 +18,8 @@ const common = { server: "browline", sessions: 3, traffic: pcm, warmupMs: 100, m
 const heard = { count: 1, hears: ["transcription:en-US"] };
 const plans: readonly TrialPlan[] = [
   { ...common, name: "bare", server: "bare" },
-  { ...common, name: "elysia", server: "elysia" },
+  { ...common, name: "posting", server: "posting" },
+  { ...common, name: "bare relay", server: "bare relay", apps: { count: 1, hears: ["audio_chunk"] } },
   { ...common, name: "nobody listens" },
   { ...common, name: "relay", apps: { count: 1, hears: ["audio_chunk"], showing: 3, displayEveryMs: 100 } },
   { ...common, name: "opus", traffic: { ...pcm, codec: "opus" }, apps: heard },
@@ -30,8 +31,10 @@ test.each(plans)("every frame arrives: $name", async (plan) => {
   expect(trial.sent).toBeGreaterThan(0);
   expect(trial).toMatchObject({ missing: 0, gaps: 0, lost: {} });
   expect(trial.cpuUsPerFrame).toBeGreaterThan(0);
-  expect(trial.audioToApp !== undefined).toBe(plan.name === "relay");
-  expect(trial.stages.ring_to_worker !== undefined).toBe(plan.apps !== undefined);
+  expect(trial.audioToApp !== undefined).toBe(plan.apps?.hears.includes("audio_chunk") ?? false);
+  expect(trial.missingAtApps === 0).toBe(trial.audioToApp !== undefined);
+  // PCM needs no worker on its way to an app that hears the sound.
+  expect(trial.stages.ring_to_worker !== undefined).toBe(plan.apps === heard);
 });
 
 test("what the speech service hears and says is timed from end to end", async () => {

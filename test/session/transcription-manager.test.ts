@@ -88,6 +88,7 @@ describe("transcripts", () => {
         { language: "fr-FR", hints: [], identifyLanguage: false },
       ],
       pcm: false,
+      encodedOnly: true,
       voice: false,
     });
   });
