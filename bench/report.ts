@@ -39,7 +39,7 @@ export function renderReport(results: Results, differences: readonly Difference[
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Browline bench, ${escapeHtml(date.slice(0, 10))}</title><style>${style}</style></head><body>
 <h1>Browline bench</h1>
-<p class="about">${escapeHtml(`${date.slice(0, 16).replace("T", " ")} UTC, ${machine.cores} cores (${machine.processor}), kernel ${machine.kernel}, Bun ${machine.bun}, load before ${machine.loadBefore.toFixed(2)}; ${command}; ${Math.round(seconds)} s`)}</p>
+<p class="about">${escapeHtml(`${date.slice(0, 16).replace("T", " ")} UTC, ${machine.cores} cores (${machine.processor}), kernel ${machine.kernel}, Bun ${machine.bun}, load before ${machine.loadBefore.toFixed(2)}, generator ${machine.generatorFirst ? "before others" : "like others"}; ${command}; ${Math.round(seconds)} s`)}</p>
 ${verdicts.length === 0 ? "" : `<h2>Targets</h2>${verdictsHtml(verdicts)}`}
 ${controls.length === 0 ? "" : `<h2>Negative controls</h2><p>What must miss the limits: a limit that nothing can miss says nothing.</p>${controlsHtml(controls)}`}
 ${differences === undefined ? "" : `<h2>Compared with the run before</h2>${htmlTable(comparisonTable(differences))}`}

@@ -6,6 +6,8 @@ export interface Machine {
   readonly kernel: string;
   readonly bun: string;
   readonly loadBefore: number;
+  /** Whether the generator could be given the processor before others, and a core of its own where a trial wants that. */
+  readonly generatorFirst?: boolean;
 }
 
 /** What one scenario has found, or how it failed. */

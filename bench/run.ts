@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ArgumentError, type BenchArguments, matches, parseArguments, usage } from "./arguments.ts";
 import { Patience } from "./busy-cores.ts";
 import { compareRuns, comparisonTable } from "./compare.ts";
+import { maySchedule } from "./macro/scheduling.ts";
 import { Surroundings } from "./macro/surroundings.ts";
 import { nothingFound, type Outcome } from "./outcome.ts";
 import { profileLoad } from "./profile.ts";
@@ -24,8 +25,12 @@ function describeMachine(): Machine {
     kernel: release(),
     bun: Bun.version,
     loadBefore: loadavg()[0] ?? Number.NaN,
+    generatorFirst: maySchedule(),
   };
 }
+
+const sharesAlike =
+  "Without root on Linux, or with one core, the generator shares the processor like everybody else: more rounds are void, and figures are not to be compared with those of a run in which it comes first.";
 
 function say(line: string): void {
   console.log(line);
@@ -78,6 +83,7 @@ async function bench(args: BenchArguments & { command: "bench" }): Promise<void>
   say(
     `${date.slice(0, 10)}, ${machine.cores} cores (${machine.processor}), Bun ${machine.bun}, load before ${formatFigure(machine.loadBefore)}`,
   );
+  if (!machine.generatorFirst) say(sharesAlike);
   const startMs = performance.now();
   const outcomes = await runScenarios(args);
   const results: Results = {

@@ -245,9 +245,9 @@ export const limits = {
   /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */
   audioLagMs: 5_000,
   pcmBatchMs: 20,
-  /** PCM that is passed on to apps as it came: 30 s of it at once, and eight times as fast as it is spoken in the long run. */
-  passedOnBytes: 960_000,
-  passedOnBytesPerSecond: 256_000,
+  /** Frames of PCM that are passed on to apps as they came: a minute's at once, and eight times what is usual in the long run. */
+  passedOnFrames: 3_000,
+  passedOnFramesPerSecond: 400,
   /**
    * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 5 one
    * such thread that wants a core for itself leaves three quarters of it to the main loop. At 7 and above the scheduler leaves

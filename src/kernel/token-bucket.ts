@@ -11,13 +11,13 @@ export class TokenBucket {
     this.#tokens = most;
   }
 
-  /** Takes so many tokens. False: there are not as many at this time, and none is taken. */
-  take(nowMs: number, count = 1): boolean {
+  /** Takes one token. False: there is none left at this time. */
+  take(nowMs: number): boolean {
     const gained = ((nowMs - this.#atMs) / 1000) * this.#perSecond;
     this.#tokens = Math.min(this.#most, this.#tokens + gained);
     this.#atMs = nowMs;
-    if (this.#tokens < count) return false;
-    this.#tokens -= count;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
     return true;
   }
 }

@@ -10,7 +10,7 @@ import { WholeSamples } from "./whole-samples.ts";
 /** What the manager needs of its session. */
 export interface AudioHost {
   readonly clock: Clock;
-  readonly limits: Pick<Limits, "passedOnBytes" | "passedOnBytesPerSecond">;
+  readonly limits: Pick<Limits, "passedOnFrames" | "passedOnFramesPerSecond">;
   readonly lanes: AudioLanes;
   readonly metrics: Metrics;
   /** Hears the lane, and what is passed on without one. */
@@ -21,8 +21,6 @@ export interface AudioHost {
 /** Unwanted audio is looked for at every eighth frame, and at each that may be far longer than usual ones. */
 const lookMask = 8 - 1;
 const longFrameBytes = 1_600;
-/** What a frame that is passed on costs at the least, however short it is: a message to each app. */
-const leastCostBytes = 320;
 
 /**
  * Sends a session's audio where it is wanted. PCM goes to the apps that hear it as it came: there is nothing to decode, and
@@ -57,8 +55,8 @@ export class AudioManager {
     this.#withoutLane = host.metrics.audioFrames.tally("no_lane");
     this.#passedOn = host.metrics.audioFrames.tally("passed_on");
     this.#format = format;
-    const { passedOnBytes, passedOnBytesPerSecond } = host.limits;
-    this.#allowance = new TokenBucket(passedOnBytes, passedOnBytesPerSecond);
+    const { passedOnFrames, passedOnFramesPerSecond } = host.limits;
+    this.#allowance = new TokenBucket(passedOnFrames, passedOnFramesPerSecond);
   }
 
   get format(): AudioFormat {
@@ -130,7 +128,8 @@ export class AudioManager {
   /** To the apps, and to the lane if it has a use for it: every frame has one fate, the lane's where there is one. */
   #passOn(frame: Uint8Array): void {
     const { clock, metrics, listener } = this.#host;
-    const admitted = this.#allowance.take(clock.now(), Math.max(leastCostBytes, frame.byteLength));
+    // Each is a message to every app, however short it is; how many bytes may wait for an app is its socket's to say.
+    const admitted = this.#allowance.take(clock.now());
     if (this.#forLane) this.#toLane(frame);
     else {
       this.#lane?.skip(frame.byteLength);

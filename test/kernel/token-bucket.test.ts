@@ -9,13 +9,3 @@ test("a token bucket gives its whole content at once, and then as much as flows 
   expect(take(1_000, 3)).toEqual([true, true, false]);
   expect(take(3_600_000, 4)).toEqual([true, true, true, false]);
 });
-
-test("a token bucket gives several at once, or none", () => {
-  const bucket = new TokenBucket(10, 2);
-  expect([bucket.take(0, 8), bucket.take(0, 3), bucket.take(0, 2), bucket.take(1_500, 3)]).toEqual([
-    true,
-    false,
-    true,
-    true,
-  ]);
-});

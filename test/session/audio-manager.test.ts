@@ -108,7 +108,7 @@ describe("PCM that an app hears", () => {
 
   test("that comes far faster than anybody speaks is let go, counted, and the rest keeps its samples whole", async () => {
     const { world, app, say, fate } = await hearing("audio_chunk");
-    const most = world.limits.passedOnBytes / 320;
+    const most = world.limits.passedOnFrames;
     for (let i = 0; i < most + 10; i++) say(1, 2, 3);
     expect(await fate("passed_on")).toBe(most);
     expect(await fate("too_fast")).toBe(10);
