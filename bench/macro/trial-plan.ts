@@ -27,8 +27,8 @@ export interface TrialPlan {
   /** So many of the sessions' glasses and apps stop to read before the measuring. */
   readonly deaf?: number;
   /**
-   * Whether the server's main thread and the generator, with the apps, keep to a core each. Where they meet on one, frames come in heaps and are cheap; so
-   * what a frame costs would depend on where the scheduler happens to put the two.
+   * Whether the server's main thread and the generator, with the apps, keep to a core each. Where they meet on one, frames
+   * come in heaps and are cheap; so what a frame costs would depend on where the scheduler happens to put the two.
    */
   readonly apart?: boolean;
   readonly warmupMs: number;

@@ -245,13 +245,13 @@ export const limits = {
   /** Audio that has waited in its ring for longer than this is left out, so that the session gets back to live. */
   audioLagMs: 5_000,
   pcmBatchMs: 20,
-  /** Frames of PCM that are passed on to apps as they came: a minute's at once, and eight times what is usual in the long run. */
+  /** Frames of PCM passed on to apps as they came: a minute's at once, and eight times what is usual in the long run. */
   passedOnFrames: 3_000,
   passedOnFramesPerSecond: 400,
   /**
    * How far the threads that decode and recognise stand behind the main loop where cores are scarce; 19 is the most. At 5 one
-   * such thread that wants a core for itself leaves three quarters of it to the main loop. At 7 and above the scheduler leaves
-   * it waiting so long beside a busy core that speech is lost, with 1,000 streams on two cores.
+   * such thread that wants a core for itself leaves three quarters of it to the main loop. The higher, the longer the
+   * scheduler leaves it waiting beside a busy core: with 1,000 streams on two cores speech was lost in most rounds from 7 on.
    */
   workerNice: 5,
   /** A worker whose heartbeat word has stood still for this long is replaced. */
